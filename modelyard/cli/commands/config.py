@@ -1,0 +1,81 @@
+"""`modelyard config`: the server's settings as this process would take them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from modelyard.cli.api import output_option
+from modelyard.cli.errors import CONFIGURATION, Failure
+from modelyard.cli.output import Column, show_list
+
+COLUMNS: list[Column] = [
+    ("Setting", "setting"),
+    ("Value", "value"),
+    ("From", "origin"),
+    ("Description", "description"),
+]
+file_option = click.option("--config", "file", type=click.Path(path_type=Path, dir_okay=False), help="Settings file.")
+
+
+@click.group()
+def config() -> None:
+    """Show and check the server's settings."""
+
+
+@config.command()
+@file_option
+@output_option
+def show(file: Path | None, output: str) -> None:
+    """Show every setting, its value and where that came from; secrets are masked."""
+    from modelyard.config.sources import load_settings
+
+    described = (
+        {
+            "setting": setting.key,
+            "value": _plain(setting.value),
+            "default": _plain(setting.default),
+            "origin": setting.origin,
+            "description": setting.description,
+        }
+        for setting in load_settings(file=file).described()
+    )
+    show_list(described, COLUMNS, output, empty="There are no settings.")
+
+
+@config.command()
+@file_option
+def check(file: Path | None) -> None:
+    """Check the settings; ends with 8 and names what is wrong, unknown variables of the environment too."""
+    from modelyard.config.sources import load_settings
+
+    load_settings(file=file)
+    unknown = [*_unknown_variables(os.environ)]
+    if unknown:
+        raise Failure(
+            f"{', '.join(unknown)} in the environment: no setting of this name.",
+            mend="Correct or unset it; `modelyard config show` lists the settings.",
+            code=CONFIGURATION,
+        )
+    click.echo("The settings are good.")
+
+
+def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield variables that begin like a section's settings and are none: most often a slip of the pen."""
+    from modelyard.config.settings import declared_settings
+
+    keys = [key for key, _ in declared_settings()]
+    known = {"MODELYARD_" + key.replace(".", "_").upper() for key in keys}
+    sections = tuple({f"MODELYARD_{key.split('.')[0].upper()}_" for key in keys})
+    return (name for name in sorted(environ) if name.startswith(sections) and name not in known)
+
+
+def _plain(value: Any) -> Any:
+    """Turn a path or tuple into what JSON has."""
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value

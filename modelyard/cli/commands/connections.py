@@ -1,0 +1,194 @@
+"""`modelyard connections`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from modelyard.cli.api import confirm_by_name, in_project, output_option, pairs, yes_option
+from modelyard.cli.errors import NOT_FOUND, UNAVAILABLE, Failure
+from modelyard.cli.output import Column, Json, done, show_list, show_one
+
+if TYPE_CHECKING:
+    from modelyard.client import Project
+
+COLUMNS: list[Column] = [
+    ("Name", "name"),
+    ("Kind", "kind"),
+    ("Provider", "provider"),
+    ("Settings", "settings"),
+    ("Secrets", "has_secrets"),
+    ("Enabled", "enabled"),
+    ("Id", "id"),
+]
+KINDS = ["storage", "tracker", "deployment_target", "notifier"]
+set_option = click.option(
+    "--set",
+    "plain",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting; KEY:=JSON for a number, truth or list. May be given several times.",
+)
+secret_option = click.option(
+    "--secret",
+    "secret",
+    multiple=True,
+    metavar="KEY=@FILE",
+    help="A secret setting from a file, or KEY=- from stdin. May be given several times.",
+)
+
+
+@click.group()
+def connections() -> None:
+    """Storages, deployment targets and notifiers of a project: providers with their settings."""
+
+
+def find_connection(project: Project, name_or_id: str) -> Json:
+    """Return a connection by its name or id; ends the command where there is none."""
+    for connection in project.connections.list():
+        if name_or_id in {connection["name"], connection["id"]}:
+            return connection
+    raise Failure(
+        f"There is no connection {name_or_id!r} in {project.organization}/{project.name}.",
+        mend="`modelyard connections list` shows them.",
+        code=NOT_FOUND,
+    )
+
+
+@connections.command("list")
+@in_project
+@output_option
+def list_connections(project: Project, output: str) -> None:
+    """List the project's connections; secrets are never shown."""
+    show_list(project.connections.list(), COLUMNS, output, empty="The project has no connections.")
+
+
+@connections.command()
+@in_project
+@click.argument("name")
+@output_option
+def show(project: Project, name: str, output: str) -> None:
+    """Show one connection by its name or id."""
+    show_one(find_connection(project, name), [*COLUMNS, ("Subscriptions", "subscriptions")], output)
+
+
+@connections.command()
+@in_project
+@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("provider")
+@click.argument("name")
+@set_option
+@secret_option
+@click.option("--subscribe", multiple=True, metavar="ACTION", help="Tell a notifier of this, such as `model.*`.")
+@click.option("--test-first", is_flag=True, help="Test it and save nothing if it does not answer.")
+@output_option
+def create(
+    project: Project,
+    kind: str,
+    provider: str,
+    name: str,
+    plain: tuple[str, ...],
+    secret: tuple[str, ...],
+    subscribe: tuple[str, ...],
+    test_first: bool,
+    output: str,
+) -> None:
+    """Make a connection of KIND to PROVIDER; `modelyard plugins providers` lists them."""
+    settings = {**dict(_settings(plain)), **dict(_secrets(secret))}
+    if test_first:
+        _require_ok(project.connections.try_out(kind, provider, settings), name)
+    made = project.connections.create(kind, provider, name, settings, subscriptions=list(subscribe) or None)
+    done(made, output, f"Made the connection {name}.")
+
+
+@connections.command()
+@in_project
+@click.argument("name")
+@set_option
+@secret_option
+@click.option("--subscribe", multiple=True, metavar="ACTION", help="The new list of what a notifier is told of.")
+@click.option("--enable/--disable", "enabled", default=None, help="Whether a notifier is told anything.")
+@output_option
+def edit(
+    project: Project,
+    name: str,
+    plain: tuple[str, ...],
+    secret: tuple[str, ...],
+    subscribe: tuple[str, ...],
+    enabled: bool | None,
+    output: str,
+) -> None:
+    """Change what is given of a connection; the other settings and secrets stay."""
+    found = find_connection(project, name)
+    new = {**dict(_settings(plain)), **dict(_secrets(secret))}
+    changes: Json = {"settings": {**found["settings"], **new}} if new else {}
+    if subscribe:
+        changes["subscriptions"] = list(subscribe)
+    if enabled is not None:
+        changes["enabled"] = enabled
+    if not changes:
+        raise click.UsageError("Nothing to change was given.")
+    done(project.connections.edit(found["id"], **changes), output, f"Changed the connection {name}.")
+
+
+@connections.command()
+@in_project
+@click.argument("name")
+@output_option
+def test(project: Project, name: str, output: str) -> None:
+    """Ask what stands behind a connection whether it answers; ends with 7 if it does not."""
+    health = project.connections.test(find_connection(project, name)["id"])
+    if output == "json":
+        done(health, output, "")
+    _require_ok(health, name)
+    if output != "json":
+        click.echo(f"{name} answers. {health.get('message') or ''}".rstrip())
+
+
+@connections.command()
+@in_project
+@click.argument("name")
+@yes_option
+def delete(project: Project, name: str, yes: bool) -> None:
+    """Remove a connection that nothing uses."""
+    found = find_connection(project, name)
+    confirm_by_name(found["name"], f"the connection {found['name']}", yes=yes)
+    project.connections.delete(found["id"])
+    click.echo(f"Deleted the connection {found['name']}.")
+
+
+def _require_ok(health: Json, name: str) -> None:
+    if not health["ok"]:
+        raise Failure(
+            f"The connection {name!r} does not work.",
+            why=[health.get("message") or "It gave no reason."],
+            mend="Check its settings and that what stands behind it runs.",
+            code=UNAVAILABLE,
+        )
+
+
+def _settings(values: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    for key, text in pairs(values, "--set"):
+        if not key.endswith(":"):
+            yield key, text
+            continue
+        try:
+            yield key[:-1], json.loads(text)
+        except ValueError as error:
+            raise click.UsageError(f"--set {key}={text!r} is not JSON: {error}") from None
+
+
+def _secrets(values: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Read secrets from files or stdin; on the command line itself others could see them."""
+    for key, source in pairs(values, "--secret"):
+        if source == "-":
+            yield key, sys.stdin.read().rstrip("\r\n")
+        elif source.startswith("@"):
+            yield key, Path(source[1:]).expanduser().read_text("utf-8").rstrip("\r\n")
+        else:
+            raise click.UsageError(f"--secret {key}=... takes @FILE or -, so that nobody sees it in the process list.")

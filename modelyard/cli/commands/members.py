@@ -1,0 +1,57 @@
+"""The members' commands that organizations and projects share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from modelyard.cli.api import output_option, yes_option
+from modelyard.cli.output import Column, done, show_list
+
+if TYPE_CHECKING:
+    from modelyard.client import Members
+
+COLUMNS: list[Column] = [
+    ("Username", "username"),
+    ("Name", "display_name"),
+    ("Role", "role"),
+    ("Since", "created_at"),
+]
+
+
+def add_members_commands(
+    group: click.Group, place: Callable[[Callable[..., Any]], Any], roles: Sequence[str], where: str
+) -> None:
+    """Add `members list|set|remove` to a group; `place` is the decorator that hands a command its `members`."""
+
+    @group.group()
+    def members() -> None:
+        pass
+
+    members.help = f"Who has which role in {where}."
+
+    @members.command("list", help=f"List the members of {where} and their roles.")
+    @place
+    @output_option
+    def list_members(members: Members, output: str) -> None:
+        show_list(members.list(), COLUMNS, output, empty="There are no members.")
+
+    @members.command("set", help=f"Give USERNAME a role in {where}, in place of the one before.")
+    @place
+    @click.argument("username")
+    @click.argument("role", type=click.Choice(roles))
+    @output_option
+    def set_member(members: Members, username: str, role: str, output: str) -> None:
+        done(members.set(username, role), output, f"{username} is {role} now.")
+
+    @members.command("remove", help=f"Take USERNAME out of {where}.")
+    @place
+    @click.argument("username")
+    @yes_option
+    def remove_member(members: Members, username: str, yes: bool) -> None:
+        if not yes:
+            click.confirm(f"Take {username} out?", abort=True, err=True)
+        members.remove(username)
+        click.echo(f"{username} is no member any more.")

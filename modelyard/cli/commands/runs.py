@@ -1,0 +1,145 @@
+"""`modelyard runs` and `modelyard experiments`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from modelyard.cli.api import in_project, limit_option, output_option
+from modelyard.cli.download import download_artifacts
+from modelyard.cli.output import Column, as_json, cell, show_list, show_one, show_rows, size
+from modelyard.cli.sparkline import sparkline
+
+if TYPE_CHECKING:
+    from modelyard.client import Project
+
+COLUMNS: list[Column] = [
+    ("Run", "id"),
+    ("Name", "name"),
+    ("Status", "status"),
+    ("Experiment", "experiment"),
+    ("By", "user"),
+    ("Started", "started_at"),
+    ("Seconds", "duration_seconds"),
+    ("Metrics", "metrics"),
+]
+DETAILS: list[Column] = [*COLUMNS[:5], ("Started", "started_at"), ("Ended", "ended_at"), *COLUMNS[6:]]
+DETAILS += [("Params", "params"), ("Tags", "tags")]
+ARTIFACT_COLUMNS: list[Column] = [
+    ("Path", lambda artifact: artifact["path"] + ("/" if artifact["is_dir"] else "")),
+    ("Size", lambda artifact: size(artifact.get("size_bytes"))),
+]
+
+
+@click.group()
+def experiments() -> None:
+    """Experiments of a project."""
+
+
+@experiments.command("list")
+@in_project
+@limit_option
+@output_option
+def list_experiments(project: Project, limit: int, output: str) -> None:
+    """List the experiments."""
+    columns: list[Column] = [("Id", "id"), ("Experiment", "name")]
+    found = project.experiments(limit=limit + 1)
+    show_list(found, columns, output, limit=limit, empty="The project has no experiments.")
+
+
+@click.group()
+def runs() -> None:
+    """Runs, their metrics and artifacts."""
+
+
+@runs.command("list")
+@in_project
+@click.option("--experiment", metavar="ID", help="Only this experiment's.")
+@click.option("--status", help="Only those in this state.")
+@click.option("--filter", "filter_", help="Only those that fit, such as \"metrics.auc > 0.9 and params.depth = '4'\".")
+@click.option("--order-by", help="Such as `metrics.auc DESC`; default: the newest first.")
+@limit_option
+@output_option
+def list_runs(
+    project: Project,
+    experiment: str | None,
+    status: str | None,
+    filter_: str | None,
+    order_by: str | None,
+    limit: int,
+    output: str,
+) -> None:
+    """List runs."""
+    found = project.runs.list(experiment=experiment, status=status, filter=filter_, order_by=order_by, limit=limit + 1)
+    show_list(found, COLUMNS, output, limit=limit, empty="No runs fit.")
+
+
+@runs.command()
+@in_project
+@click.argument("run_id", metavar="RUN")
+@output_option
+def show(project: Project, run_id: str, output: str) -> None:
+    """Show one run with its params, metrics and tags."""
+    show_one(project.runs.get(run_id), DETAILS, output)
+
+
+@runs.command()
+@in_project
+@click.argument("run_id", metavar="RUN")
+@click.argument("key")
+@click.option("--last", type=click.IntRange(min=0), default=10, show_default=True, help="Points in the table.")
+@output_option
+def metrics(project: Project, run_id: str, key: str, last: int, output: str) -> None:
+    """Show the history of the metric KEY: its curve and its last points; JSON has all of them."""
+    points = list(project.runs.metric_history(run_id, key))
+    if output == "json":
+        click.echo(as_json(points))
+        return
+    if not points:
+        click.echo(f"The run has no points of {key}.", err=True)
+        return
+    click.echo(f"{cell(key)}  {sparkline([float(point['value']) for point in points])}")
+    shown = points[-last:] if last else []
+    if shown:
+        show_rows(
+            ["Step", "Time", "Value"],
+            [[cell(point["step"]), cell(point["timestamp"]), cell(point["value"])] for point in shown],
+        )
+
+
+@runs.group()
+def artifacts() -> None:
+    """Files that a run kept."""
+
+
+@artifacts.command("list")
+@in_project
+@click.argument("run_id", metavar="RUN")
+@click.argument("path", default="")
+@output_option
+def list_artifacts(project: Project, run_id: str, path: str, output: str) -> None:
+    """List what lies in the folder PATH, without it at the top."""
+    found = project.runs.artifacts(run_id, path)
+    show_list(found, ARTIFACT_COLUMNS, output, empty="There are no artifacts.")
+
+
+@artifacts.command()
+@in_project
+@click.argument("run_id", metavar="RUN")
+@click.argument("path", default="")
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    help="Folder to put them in; default: the current one.",
+)
+@output_option
+def download(project: Project, run_id: str, path: str, to: Path, output: str) -> None:
+    """Download the file or folder PATH, without it everything."""
+    saved = [str(file) for file in download_artifacts(project.runs, run_id, path, to)]
+    if output == "json":
+        click.echo(as_json({"files": saved}))
+    else:
+        click.echo(f"Saved {len(saved)} {'file' if len(saved) == 1 else 'files'} in {to}.")

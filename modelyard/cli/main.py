@@ -1,0 +1,67 @@
+"""The command `modelyard`: its subcommands by name, and what becomes of their errors.
+
+Nothing but click and this package's own small modules is imported before a subcommand is chosen; a test holds that.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from modelyard import __version__
+from modelyard.cli.errors import failure_of
+from modelyard.cli.lazy import LazyCommand, LazyGroup
+
+_COMMANDS = "modelyard.cli.commands."
+COMMANDS = {
+    "serve": LazyCommand(_COMMANDS + "serve:serve", "Run the server and its job worker."),
+    "worker": LazyCommand(_COMMANDS + "worker:worker", "Run one more job worker."),
+    "config": LazyCommand(_COMMANDS + "config:config", "Show and check the server's settings."),
+    "admin": LazyCommand(_COMMANDS + "admin:admin", "Administer the server on its own machine."),
+    "login": LazyCommand(_COMMANDS + "login:login", "Sign in to a server and keep a token for it."),
+    "logout": LazyCommand(_COMMANDS + "login:logout", "Revoke the kept token and forget it."),
+    "whoami": LazyCommand(_COMMANDS + "login:whoami", "Show who is signed in, and where."),
+    "tokens": LazyCommand(_COMMANDS + "tokens:tokens", "Your API tokens."),
+    "organizations": LazyCommand(_COMMANDS + "organizations:organizations", "Organizations and their members."),
+    "projects": LazyCommand(_COMMANDS + "projects:projects", "Projects and their members."),
+    "connections": LazyCommand(_COMMANDS + "connections:connections", "Storages, targets and notifiers of a project."),
+    "experiments": LazyCommand(_COMMANDS + "runs:experiments", "Experiments of a project."),
+    "runs": LazyCommand(_COMMANDS + "runs:runs", "Runs, their metrics and artifacts."),
+    "models": LazyCommand(_COMMANDS + "models:models", "Registered models, versions and stages."),
+    "deployments": LazyCommand(_COMMANDS + "deployments:deployments", "Models that answer requests."),
+    "predict": LazyCommand(_COMMANDS + "predict:predict", "Ask a deployment for predictions."),
+    "events": LazyCommand(_COMMANDS + "events:events", "What happened in a project, and who was told."),
+    "plugins": LazyCommand(_COMMANDS + "plugins:plugins", "The server's plugins and providers."),
+    "completion": LazyCommand(_COMMANDS + "completion:completion", "Print the completion script of a shell."),
+}
+
+
+class RootGroup(LazyGroup):
+    """Turns whatever a command raises into an exit code and a text; see `modelyard.cli.errors`."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the chosen command."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            raise failure_of(error) from error
+
+
+@click.group(cls=RootGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--profile", envvar="MODELYARD_PROFILE", metavar="NAME", help="Login profile to use; default: `default`.")
+@click.version_option(__version__, prog_name="modelyard")
+@click.pass_context
+def cli(ctx: click.Context, profile: str | None) -> None:
+    """Track experiments, register models, deploy and watch them.
+
+    `modelyard serve` runs a server; `modelyard login URL` signs in to one; the other commands work with it.
+    """
+    ctx.obj = profile
+
+
+def main() -> None:
+    """Run the command line; ends the process with the exit code."""
+    cli(prog_name="modelyard")

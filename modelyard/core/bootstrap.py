@@ -1,0 +1,123 @@
+"""Puts the platform together: opens the database, loads the plugins, and builds each service once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from modelyard.config.settings import Settings
+from modelyard.core import db, outgoing
+from modelyard.core.artifacts.service import ArtifactService
+from modelyard.core.deployments.reconcile import Reconciler
+from modelyard.core.deployments.service import DeploymentService
+from modelyard.core.events import Events
+from modelyard.core.identity.service import SessionService, TokenService, UserService
+from modelyard.core.logs import configure_logging
+from modelyard.core.notifications.service import NotificationService
+from modelyard.core.plugin_guard import Guard
+from modelyard.core.plugin_manager import PluginManager
+from modelyard.core.projects.connections import ConnectionService
+from modelyard.core.projects.service import OrganizationService, ProjectService
+from modelyard.core.registry.models_service import ModelService
+from modelyard.core.registry.versions_service import ModelVersionService
+from modelyard.core.secret_box import SecretBox, load_keys
+from modelyard.core.tracking.experiments import ExperimentService
+from modelyard.core.tracking.logged_models import LoggedModelService
+from modelyard.core.tracking.runs import RunService
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that a front end, a job or a command calls."""
+
+    settings: Settings
+    plugins: PluginManager
+    guard: Guard
+    events: Events
+    users: UserService
+    sessions: SessionService
+    tokens: TokenService
+    organizations: OrganizationService
+    projects: ProjectService
+    connections: ConnectionService
+    notifications: NotificationService
+    experiments: ExperimentService
+    runs: RunService
+    logged_models: LoggedModelService
+    artifacts: ArtifactService
+    models: ModelService
+    model_versions: ModelVersionService
+    deployments: DeploymentService
+    reconciler: Reconciler
+
+
+def build(settings: Settings, *, process: str) -> Services:
+    """Open the database, load the plugins and build the services for a process (``web``, ``worker`` or ``cli``).
+
+    Raises `ConfigurationError` when a setting selects a plugin that is not there, with the reason and the mend. It does
+    not touch the schema: see `modelyard.core.migrations`.
+    """
+    configure_logging(level=settings.log.level, style=settings.log.format)
+    db.open_database(
+        settings.database_url,
+        pool_size=settings.database.pool_size,
+        pool_timeout_seconds=settings.database.pool_timeout_seconds,
+    )
+    outgoing.set_policy(outgoing.OutgoingPolicy(settings.outgoing.allowed_networks))
+    guard = Guard()
+    plugins = PluginManager(
+        disabled=frozenset(settings.plugins.disabled),
+        load_deadline_seconds=settings.plugins.load_deadline_seconds,
+        guard=guard,
+    )
+    plugins.require("storage", settings.plugins.storage)
+    plugins.require("tracker", settings.plugins.tracker)
+    services = _wire(settings, plugins, guard)
+    plugins.startup(process)
+    return services
+
+
+def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
+    events = Events(plugins.subscribers)
+    data_directory = settings.data.directory.resolve()
+    secrets = SecretBox(load_keys(settings.secrets.keys, settings.data.directory))
+    connections = ConnectionService(
+        events=events,
+        plugins=plugins,
+        guard=guard,
+        secrets=secrets,
+        data_directory=data_directory,
+        default_storage=settings.plugins.storage,
+        default_tracker=settings.plugins.tracker,
+    )
+    tracker_of: Any = connections.tracker_of
+    experiments = ExperimentService(events, tracker_of)
+    artifacts = ArtifactService(
+        connections.storage_of, max_artifact_bytes=settings.server.max_artifact_bytes
+    )
+    versions = ModelVersionService(events)
+    return Services(
+        settings=settings,
+        plugins=plugins,
+        guard=guard,
+        events=events,
+        users=UserService(events),
+        sessions=SessionService(events, settings.server.session_hours * 3600),
+        tokens=TokenService(events),
+        organizations=OrganizationService(events),
+        projects=ProjectService(events, experiments.create_default_experiment),
+        connections=connections,
+        notifications=NotificationService(plugins=plugins, connections=connections, public_url=settings.public_url),
+        experiments=experiments,
+        runs=RunService(events, tracker_of),
+        logged_models=LoggedModelService(events, tracker_of),
+        artifacts=artifacts,
+        models=ModelService(events),
+        model_versions=versions,
+        deployments=DeploymentService(
+            events=events, connections=connections, versions=versions, secrets=secrets, data_directory=data_directory
+        ),
+        reconciler=Reconciler(
+            events=events, connections=connections, secrets=secrets, data_directory=data_directory
+        ),
+    )

@@ -1,0 +1,213 @@
+"""The database: opened in one place, the same schema on SQLite and PostgreSQL.
+
+A service says `with atomic():` and nothing else about transactions. On SQLite every transaction takes the write lock at
+its start (BEGIN IMMEDIATE): a deferred one that reads and then writes fails at once with "database is locked", whatever
+the busy timeout. Threads of a process queue for it first come, first served; competing by the busy timeout alone starves
+some of them for seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from peewee import BigAutoField, DatabaseProxy, Model, OperationalError, SqliteDatabase, TextField
+
+from modelyard.core.errors import ConfigurationError, Unavailable
+
+database = DatabaseProxy()
+
+BUSY_TIMEOUT_SECONDS = 30
+
+
+class FairLock:
+    """A lock that is handed over in the order of arrival."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._held = False
+        self._waiting: deque[threading.Lock] = deque()
+
+    def acquire(self) -> None:
+        """Wait until all who came before have released."""
+        with self._guard:
+            if not self._held:
+                self._held = True
+                return
+            turn = threading.Lock()
+            turn.acquire()
+            self._waiting.append(turn)
+        turn.acquire()
+
+    def release(self) -> None:
+        """Hand over to the one who has waited longest."""
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._held = False
+
+
+class FairSqliteDatabase(SqliteDatabase):
+    """SQLite whose transactions queue fairly within the process before they compete with other processes."""
+
+    def __init__(self, path: str) -> None:
+        self._writer = FairLock()
+        self._turn = threading.local()
+        super().__init__(
+            path,
+            pragmas={"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1, "cache_size": -16_000},
+            lock_type="IMMEDIATE",
+            timeout=BUSY_TIMEOUT_SECONDS,
+        )
+
+    def begin(self, lock_type: str | None = None) -> None:
+        """Queue for the process's turn, then take the write lock of the file."""
+        self._writer.acquire()
+        self._turn.mine = True
+        try:
+            super().begin(lock_type)
+        except BaseException:
+            self._give_up_turn()
+            raise
+
+    def commit(self) -> Any:
+        """Commit and let the next thread go; a failed commit keeps the turn until its rollback."""
+        result = super().commit()
+        self._give_up_turn()
+        return result
+
+    def rollback(self) -> Any:
+        """Roll back and let the next thread go."""
+        try:
+            return super().rollback()
+        finally:
+            self._give_up_turn()
+
+    def _give_up_turn(self) -> None:
+        if getattr(self._turn, "mine", False):
+            self._turn.mine = False
+            self._writer.release()
+
+
+def open_database(url: str, *, pool_size: int = 8, pool_timeout_seconds: int = 10) -> Any:
+    """Bind every table to the database at `url`; no connection is made yet.
+
+    Raises `ConfigurationError` for a scheme other than ``sqlite`` and ``postgresql``, or without the driver.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        opened: Any = FairSqliteDatabase(unquote(parts.path))
+    elif parts.scheme in {"postgresql", "postgres"}:
+        opened = _open_postgresql(parts, pool_size, pool_timeout_seconds)
+    else:
+        raise ConfigurationError(
+            f"database.url starts with {parts.scheme!r}.",
+            hint="Write sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME.",
+        )
+    database.initialize(opened)
+    return opened
+
+
+def _open_postgresql(parts: Any, pool_size: int, pool_timeout_seconds: int) -> Any:
+    try:
+        import psycopg  # noqa: F401
+    except ImportError:
+        raise ConfigurationError(
+            "database.url names PostgreSQL, but its driver psycopg is not installed.",
+            hint="pip install 'modelyard[postgres]'",
+        ) from None
+    from playhouse.pool import PooledPostgresqlDatabase
+
+    return PooledPostgresqlDatabase(
+        unquote(parts.path.lstrip("/")),
+        user=unquote(parts.username or "") or None,
+        password=unquote(parts.password or "") or None,
+        host=parts.hostname,
+        port=parts.port or 5432,
+        max_connections=pool_size,
+        timeout=pool_timeout_seconds,
+        stale_timeout=300,
+        prefer_psycopg3=True,
+        connect_timeout=10,
+    )
+
+
+def atomic() -> Any:
+    """Open a transaction, or a savepoint inside one: all of the block is kept, or nothing."""
+    return database.atomic()
+
+
+def on_commit(action: Callable[[], None]) -> None:
+    """Call `action` once the surrounding transaction is durable; at once outside of one; never after a rollback."""
+    database.after_commit(action)
+
+
+@contextmanager
+def connection() -> Iterator[None]:
+    """Hold a connection for the block and give it back to the pool after it; nested blocks share it.
+
+    On SQLite the thread keeps its connection: opening one costs more than a request. Raises `Unavailable` when the database does not answer or the pool stays empty.
+    """
+    try:
+        opened = database.connect(reuse_if_open=True)
+    except (OperationalError, ValueError) as error:
+        raise Unavailable("The database does not answer.", hint="Try again in a moment.") from error
+    try:
+        yield
+    finally:
+        if opened and is_postgresql() and not database.is_closed():
+            database.close()
+
+
+def is_postgresql() -> bool:
+    """Say whether this process works on PostgreSQL."""
+    return not isinstance(database.obj, SqliteDatabase)
+
+
+def locked(query: Any) -> Any:
+    """Lock the rows that `query` selects until the transaction ends; SQLite's transactions hold the whole file already."""
+    return query.for_update() if is_postgresql() else query
+
+
+class JSONText(TextField):
+    """A JSON value in a text column, the same on both databases."""
+
+    def db_value(self, value: Any) -> str | None:
+        """Encode compactly, keys in the given order."""
+        return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+    def python_value(self, value: str | None) -> Any:
+        """Decode."""
+        return None if value is None else json.loads(value)
+
+
+class Table(Model):
+    """What all tables share: an integer key for joins, and the one database."""
+
+    id = BigAutoField()
+
+    class Meta:
+        database = database
+        legacy_table_names = False
+
+
+def now_ms() -> int:
+    """Now, in milliseconds since 1970 UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def new_id() -> str:
+    """Make a public id: a UUIDv7 (RFC 9562) as 32 hex digits, so that later ids sort after earlier ones."""
+    stamp = now_ms().to_bytes(6, "big")
+    noise = bytearray(secrets.token_bytes(10))
+    noise[0] = 0x70 | (noise[0] & 0x0F)
+    noise[2] = 0x80 | (noise[2] & 0x3F)
+    return (stamp + noise).hex()

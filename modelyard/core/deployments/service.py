@@ -1,0 +1,298 @@
+"""The verbs of deployments. They change the wish and enqueue a job; `reconcile` moves what runs towards it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from peewee import IntegrityError
+
+from modelyard.core.db import atomic, locked, now_ms
+from modelyard.core.deployments.models import Deployment, DeploymentRevision, Replica
+from modelyard.core.deployments.replicas import spec_of
+from modelyard.core.errors import AlreadyExists, InvalidInput, InvalidTransition, NotFound, PermissionDenied, Unavailable
+from modelyard.core.events import Events
+from modelyard.core.identity.actor import Actor
+from modelyard.core.identity.credentials import new_secret
+from modelyard.core.jobs import enqueue
+from modelyard.core.names import check_slug
+from modelyard.core.projects.access import authorize
+from modelyard.core.projects.connections import ConnectionService
+from modelyard.core.projects.models import Project
+from modelyard.core.registry.models import ModelVersion, RegisteredModel
+from modelyard.core.registry.versions_service import ModelVersionService
+from modelyard.core.secret_box import SecretBox
+
+RECONCILE = "deployment.reconcile"
+MAX_REPLICAS = 64
+MAX_VARIABLES = 100
+READY_WITHIN_SECONDS = 300
+HOST_CAPABILITY = "runs_on_server_host"
+
+
+class DeploymentService:
+    """Deployments of a project."""
+
+    def __init__(
+        self,
+        *,
+        events: Events,
+        connections: ConnectionService,
+        versions: ModelVersionService,
+        secrets: SecretBox,
+        data_directory: Path,
+    ) -> None:
+        self._events = events
+        self._connections = connections
+        self._versions = versions
+        self._secrets = secrets
+        self._directory = data_directory / "deployments"
+        self._turn = itertools.count()
+
+    def create(
+        self,
+        actor: Actor,
+        project: Project,
+        *,
+        name: str,
+        model: str,
+        version: str,
+        target: str,
+        replicas: int = 1,
+        environment: Mapping[str, str] | None = None,
+        ready_within_seconds: int = READY_WITHIN_SECONDS,
+    ) -> Deployment:
+        """Ask for a deployment of a version (its number, or an alias as it points now)."""
+        authorize(actor, project, "deployment.write")
+        check_slug(name, "name")
+        self._check_target(project, target)
+        chosen = self._find_version(actor, project, model, version)
+        revision = _checked(replicas=replicas, environment=environment or {}, ready_within_seconds=ready_within_seconds)
+        try:
+            with atomic():
+                deployment = Deployment.create(
+                    project=project,
+                    name=name,
+                    target=target,
+                    encrypted_token=self._secrets.seal({"token": new_secret()}),
+                )
+                self._add_revision(actor, deployment, chosen, revision, note="created")
+                self._record(actor, deployment, "created", {}, _wish(chosen, revision))
+                return deployment
+        except IntegrityError:
+            raise AlreadyExists(f"The project has a deployment {name!r} already.", field="name") from None
+
+    def list(self, actor: Actor, project: Project) -> Any:
+        """Return a query of the project's deployments by name."""
+        authorize(actor, project, "deployment.read")
+        return (
+            Deployment.select()
+            .where(Deployment.project == project, Deployment.desired_status != "deleted")
+            .order_by(Deployment.name)
+        )
+
+    def get(self, actor: Actor, project: Project, name: str) -> Deployment:
+        """Return one deployment; `NotFound` for one that is being deleted."""
+        authorize(actor, project, "deployment.read")
+        return _find(project, name)
+
+    def edit(self, actor: Actor, project: Project, name: str, changes: Mapping[str, Any]) -> Deployment:
+        """Ask for another version, number of replicas or environment: a new revision, rolled out beside the old one."""
+        authorize(actor, project, "deployment.write")
+        with atomic():
+            deployment = _lock(_find(project, name))
+            old = current_revision(deployment)
+            model = changes.get("model", old.model_version.model.name)
+            chosen = old.model_version
+            if "model" in changes or "version" in changes:
+                chosen = self._find_version(actor, project, model, str(changes.get("version", "latest")))
+            revision = _checked(
+                replicas=changes.get("replicas", old.replicas),
+                environment=changes.get("environment", old.environment),
+                ready_within_seconds=changes.get("ready_within_seconds", old.ready_within_seconds),
+            )
+            before, after = _wish(old.model_version, _settings_of(old)), _wish(chosen, revision)
+            if before != after:
+                self._add_revision(actor, deployment, chosen, revision, note="edited")
+                changed = [key for key in after if before[key] != after[key]]
+                self._record(
+                    actor, deployment, "updated", {k: before[k] for k in changed}, {k: after[k] for k in changed}
+                )
+        return _find(project, name)
+
+    def roll_back(self, actor: Actor, project: Project, name: str, number: int | None = None) -> Deployment:
+        """Make a new revision like revision `number`, by default like the one before the present one."""
+        authorize(actor, project, "deployment.write")
+        with atomic():
+            deployment = _lock(_find(project, name))
+            wanted = deployment.revision - 1 if number is None else number
+            old = DeploymentRevision.get_or_none(deployment=deployment, number=wanted)
+            if old is None:
+                raise NotFound(f"{name!r} has no revision {wanted}.")
+            before = deployment.revision
+            self._add_revision(actor, deployment, old.model_version, _settings_of(old), note=f"rolled back to {wanted}")
+            after = {"revision": before + 1, "like_revision": wanted}
+            self._record(actor, deployment, "updated", {"revision": before}, after)
+        return _find(project, name)
+
+    def stop(self, actor: Actor, project: Project, name: str) -> Deployment:
+        """Ask for all replicas to end; the wish stays, `start` brings them back."""
+        return self._want(actor, project, name, "stopped", "stopping")
+
+    def start(self, actor: Actor, project: Project, name: str) -> Deployment:
+        """Ask for a stopped deployment to run again."""
+        return self._want(actor, project, name, "running", "pending")
+
+    def delete(self, actor: Actor, project: Project, name: str) -> None:
+        """Ask for the replicas to end and the deployment to be forgotten; its events stay."""
+        self._want(actor, project, name, "deleted", "stopping")
+
+    def _want(self, actor: Actor, project: Project, name: str, desired: str, status: str) -> Deployment:
+        authorize(actor, project, "deployment.write")
+        with atomic():
+            deployment = _lock(_find(project, name))
+            if deployment.desired_status == desired:
+                raise InvalidTransition(f"{name!r} is {desired} already.")
+            Deployment.update(desired_status=desired, status=status, message="", updated_at_ms=now_ms()).where(
+                Deployment.id == deployment.id
+            ).execute()
+            before = {"desired_status": deployment.desired_status}
+            self._record(actor, deployment, "updated", before, {"desired_status": desired})
+            _enqueue(deployment)
+        found: Deployment = Deployment.get_by_id(deployment.id)
+        return found
+
+    def revisions(self, actor: Actor, project: Project, name: str) -> Any:
+        """Return a query of the deployment's revisions, newest first."""
+        authorize(actor, project, "deployment.read")
+        return (
+            DeploymentRevision.select(DeploymentRevision, ModelVersion, RegisteredModel)
+            .join(ModelVersion)
+            .join(RegisteredModel)
+            .where(DeploymentRevision.deployment == _find(project, name))
+            .order_by(DeploymentRevision.number.desc())
+        )
+
+    def logs(self, actor: Actor, project: Project, name: str, *, lines: int) -> list[tuple[Replica, str]]:
+        """Return the last lines of each replica, in the order of revision and index."""
+        authorize(actor, project, "deployment.read")
+        deployment = _find(project, name)
+        target = self._connections.target(project, deployment.target)
+        found = Replica.select().where(Replica.deployment == deployment).order_by(Replica.revision, Replica.index)
+        return [(row, target.logs(spec_of(deployment, row, self._directory), lines=lines)) for row in found]
+
+    def replica_for(self, actor: Actor, project: Project, name: str) -> tuple[list[str], str]:
+        """Return the addresses to try for one prediction, in turn, and the token that the replicas ask for.
+
+        Raises `Unavailable` while no replica is ready.
+        """
+        authorize(actor, project, "deployment.predict")
+        deployment = _find(project, name)
+        ready = [
+            row.address
+            for row in Replica.select(Replica.address)
+            .where(Replica.deployment == deployment, Replica.state == "ready")
+            .order_by(Replica.revision, Replica.index)
+        ]
+        if not ready:
+            raise Unavailable(
+                f"No replica of {name!r} is ready (it is {deployment.status}).",
+                hint=deployment.message or "Try again in a moment.",
+            )
+        shift = next(self._turn) % len(ready)
+        return ready[shift:] + ready[:shift], self._secrets.open(deployment.encrypted_token)["token"]
+
+    def _check_target(self, project: Project, target: str) -> None:
+        bound = self._connections.target(project, target)
+        if HOST_CAPABILITY in bound.capabilities and not project.allow_local_deployments:
+            raise PermissionDenied(
+                f"The project {project.slug!r} may not run models on the server's own host.",
+                hint="An instance administrator can allow it: `modelyard projects edit --allow-local-deployments`.",
+            )
+
+    def _find_version(self, actor: Actor, project: Project, model: str, version: str) -> ModelVersion:
+        if version.isdecimal():
+            return self._versions.get(actor, project, model, version)
+        return self._versions.get_by_alias(actor, project, model, version.removeprefix("@"))
+
+    def _add_revision(
+        self, actor: Actor, deployment: Deployment, version: ModelVersion, settings: Mapping[str, Any], *, note: str
+    ) -> None:
+        number = deployment.revision + 1
+        DeploymentRevision.create(
+            deployment=deployment, number=number, model_version=version, note=note, created_by=actor.name, **settings
+        )
+        changes: dict[str, Any] = {"revision": number, "updated_at_ms": now_ms(), "message": ""}
+        if deployment.desired_status == "running":
+            changes["status"] = "pending"
+        Deployment.update(**changes).where(Deployment.id == deployment.id).execute()
+        deployment.revision = number
+        _enqueue(deployment)
+
+    def _record(self, actor: Actor, deployment: Deployment, verb: str, before: Any, after: Any) -> None:
+        self._events.record(
+            f"deployment.{verb}",
+            actor=actor,
+            object_id=deployment.public_id,
+            object_name=deployment.name,
+            project=deployment.project,
+            before=before,
+            after=after,
+        )
+
+
+def current_revision(deployment: Deployment) -> DeploymentRevision:
+    """Return the revision that is wanted now."""
+    found: DeploymentRevision = DeploymentRevision.get(
+        DeploymentRevision.deployment == deployment, DeploymentRevision.number == deployment.revision
+    )
+    return found
+
+
+def _find(project: Project, name: str) -> Deployment:
+    deployment = Deployment.get_or_none(
+        Deployment.project == project, Deployment.name == name, Deployment.desired_status != "deleted"
+    )
+    if deployment is None:
+        raise NotFound(f"The project has no deployment {name!r}.")
+    found: Deployment = deployment
+    found.project = project
+    return found
+
+
+def _lock(deployment: Deployment) -> Deployment:
+    row: Deployment = locked(Deployment.select().where(Deployment.id == deployment.id)).get()
+    row.project = deployment.project
+    return row
+
+
+def _enqueue(deployment: Deployment) -> None:
+    enqueue(RECONCILE, {"deployment": deployment.public_id}, dedupe_key=f"{RECONCILE}:{deployment.public_id}")
+
+
+def _checked(*, replicas: int, environment: Mapping[str, str], ready_within_seconds: int) -> dict[str, Any]:
+    if not 0 <= replicas <= MAX_REPLICAS:
+        raise InvalidInput(f"replicas is {replicas}; 0 to {MAX_REPLICAS} are allowed.", field="replicas")
+    if not 1 <= ready_within_seconds <= 24 * 3600:
+        raise InvalidInput(f"ready_within_seconds is {ready_within_seconds}.", field="ready_within_seconds")
+    if len(environment) > MAX_VARIABLES:
+        raise InvalidInput(f"environment has {len(environment)} variables; {MAX_VARIABLES} are allowed.")
+    for key, value in environment.items():
+        if not key.isidentifier() or key.startswith("MODELYARD_") or "\0" in value or len(value) > 10_000:
+            raise InvalidInput(f"The environment variable {key[:80]!r} cannot be taken.", field="environment")
+    return {
+        "replicas": replicas,
+        "environment": dict(environment),
+        "ready_within_seconds": ready_within_seconds,
+    }
+
+
+def _settings_of(revision: DeploymentRevision) -> dict[str, Any]:
+    return {key: getattr(revision, key) for key in ("replicas", "environment", "ready_within_seconds")}
+
+
+def _wish(version: ModelVersion, settings: Mapping[str, Any]) -> dict[str, Any]:
+    names = {"model": version.model.name, "version": version.number, "replicas": settings["replicas"]}
+    return {**names, "environment": sorted(settings["environment"]), "status": "pending"}

@@ -1,0 +1,16 @@
+"""The job that keeps a deployment as it is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from modelyard.core.deployments.service import RECONCILE
+from modelyard.core.jobs import Again, Handlers, Lease
+
+
+@Handlers.register(RECONCILE)
+def reconcile(services: Any, lease: Lease, arguments: Mapping[str, Any]) -> Again | None:
+    """Move one deployment a step towards its wish, and come again while there is something to watch."""
+    again: Again | None = services.reconciler.step(lease, arguments["deployment"])
+    return again

@@ -1,0 +1,76 @@
+"""Secrets that people and programs show: hashing of passwords, making and reading of tokens."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from functools import cache
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from modelyard.core.errors import InvalidInput
+
+SHORTEST_PASSWORD = 10
+LONGEST_PASSWORD = 1024
+
+
+@cache
+def _hasher() -> PasswordHasher:
+    return PasswordHasher()
+
+
+@cache
+def _nobodys_hash() -> str:
+    return _hasher().hash(secrets.token_urlsafe(16))
+
+
+def hash_password(password: str) -> str:
+    """Hash with Argon2id at argon2-cffi's defaults (some 100 ms); raises `InvalidInput` for too short a password."""
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        raise InvalidInput(
+            f"The password has {len(password)} characters; {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} are allowed.",
+            field="password",
+        )
+    return _hasher().hash(password)
+
+
+def password_matches(password: str, stored: str | None) -> bool:
+    """Compare; where there is no such user (`stored` is None) it takes as long and says False."""
+    try:
+        return _hasher().verify(stored or _nobodys_hash(), password[:LONGEST_PASSWORD]) and stored is not None
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def new_password() -> str:
+    """Make a password to be shown once."""
+    return secrets.token_urlsafe(15)
+
+
+def new_secret() -> str:
+    """Make the random part of a session or token: 32 bytes."""
+    return secrets.token_urlsafe(32)
+
+
+def hash_secret(secret: str) -> str:
+    """Hash a random secret; SHA-256 is enough for 32 random bytes."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def secret_matches(secret: str, stored: str) -> bool:
+    """Compare in constant time."""
+    return hmac.compare_digest(hash_secret(secret), stored)
+
+
+def write_token(public_id: str, secret: str) -> str:
+    """Put a token together: ``my_<id>_<secret>``."""
+    return f"my_{public_id}_{secret}"
+
+
+def read_token(token: str) -> tuple[str, str] | None:
+    """Take a token apart into id and secret; None for what is no token of ours."""
+    prefix, _, rest = token.partition("_")
+    public_id, _, secret = rest.partition("_")
+    return (public_id, secret) if prefix == "my" and len(public_id) == 32 and secret else None

@@ -1,0 +1,49 @@
+"""Tables of who may come in: users, their sessions, their API tokens."""
+
+from __future__ import annotations
+
+from peewee import BigIntegerField, BooleanField, CharField, ForeignKeyField
+
+from modelyard.core.db import JSONText, Table, new_id, now_ms
+
+
+class User(Table):
+    """A person (or later a service account) of this server; usernames are compared in lower case."""
+
+    public_id = CharField(max_length=32, unique=True, default=new_id)
+    username = CharField(max_length=63, unique=True)
+    display_name = CharField(max_length=200, default="")
+    password_hash = CharField(max_length=255)
+    is_instance_admin = BooleanField(default=False)
+    created_at_ms = BigIntegerField(default=now_ms)
+    disabled_at_ms = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "user_account"
+
+
+class Session(Table):
+    """A sign-in by browser; `secret_hash` is the SHA-256 of the cookie."""
+
+    user = ForeignKeyField(User, on_delete="CASCADE", backref="sessions")
+    secret_hash = CharField(max_length=64, unique=True)
+    created_at_ms = BigIntegerField(default=now_ms)
+    last_seen_at_ms = BigIntegerField(default=now_ms)
+    expires_at_ms = BigIntegerField(index=True)
+    address = CharField(max_length=64, default="")
+    user_agent = CharField(max_length=400, default="")
+
+
+class ApiToken(Table):
+    """A password for programs: `my_<public id>_<secret>`; only the secret's SHA-256 is kept."""
+
+    public_id = CharField(max_length=32, unique=True, default=new_id)
+    user = ForeignKeyField(User, on_delete="CASCADE", backref="tokens")
+    project_id = BigIntegerField(null=True, index=True)
+    name = CharField(max_length=200)
+    secret_hash = CharField(max_length=64)
+    scopes = JSONText()
+    created_at_ms = BigIntegerField(default=now_ms)
+    expires_at_ms = BigIntegerField(null=True)
+    last_used_at_ms = BigIntegerField(null=True)
+    revoked_at_ms = BigIntegerField(null=True)

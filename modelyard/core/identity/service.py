@@ -1,0 +1,233 @@
+"""The verbs of people: users, sign-in, sessions and API tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from peewee import IntegrityError
+
+from modelyard.core.db import atomic, now_ms
+from modelyard.core.errors import AlreadyExists, AuthenticationRequired, InvalidInput, NotFound
+from modelyard.core.events import Events
+from modelyard.core.identity import credentials, policy
+from modelyard.core.identity.actor import ANONYMOUS, Actor
+from modelyard.core.identity.models import ApiToken, Session, User
+from modelyard.core.names import check_text, check_username
+from modelyard.core.projects.models import Project
+
+TOUCH_EVERY_MS = 60_000
+
+
+class UserService:
+    """Users of this server."""
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+
+    def create(
+        self, actor: Actor, *, username: str, password: str, display_name: str = "", is_instance_admin: bool = False
+    ) -> User:
+        """Make a user; `AlreadyExists` where the name is taken, `InvalidInput` for a bad name or password."""
+        if actor.kind != "system":
+            policy.require_instance_admin(actor, "user.create")
+        name = check_username(username)
+        check_text(display_name, "display_name", longest=200)
+        hashed = credentials.hash_password(password)
+        try:
+            with atomic():
+                user = User.create(
+                    username=name, display_name=display_name, password_hash=hashed, is_instance_admin=is_instance_admin
+                )
+                after = {"username": name, "is_instance_admin": is_instance_admin}
+                self._events.record(
+                    "user.created", actor=actor, object_id=user.public_id, object_name=name, after=after
+                )
+                return user
+        except IntegrityError:
+            raise AlreadyExists(f"There is a user {name!r} already.", field="username") from None
+
+    def list(self) -> Iterable[User]:
+        """Return all users by name."""
+        found: Iterable[User] = User.select().order_by(User.username)
+        return found
+
+
+class SessionService:
+    """Sign-in by browser."""
+
+    def __init__(self, events: Events, lifetime_seconds: int) -> None:
+        self._events = events
+        self._lifetime_ms = lifetime_seconds * 1000
+
+    def sign_in(self, username: str, password: str, *, address: str, user_agent: str, request_id: str) -> tuple[User, str]:
+        """Check the password and open a session; returns the user and the cookie's secret.
+
+        Raises `AuthenticationRequired`, the same and as slowly, for an unknown, a disabled user and a wrong password.
+        """
+        user = User.get_or_none(User.username == username.lower(), User.disabled_at_ms.is_null())
+        if not credentials.password_matches(password, user.password_hash if user else None):
+            raise AuthenticationRequired("The username or the password is not right.")
+        secret = credentials.new_secret()
+        actor = Actor(kind="user", id=user.public_id, name=user.username, request_id=request_id, address=address)
+        now = now_ms()
+        with atomic():
+            Session.delete().where(Session.expires_at_ms < now).execute()
+            Session.create(
+                user=user,
+                secret_hash=credentials.hash_secret(secret),
+                expires_at_ms=now + self._lifetime_ms,
+                address=address,
+                user_agent=user_agent[:400],
+            )
+            self._events.record("session.opened", actor=actor, object_id=user.public_id, object_name=user.username)
+        return user, secret
+
+    def find(self, secret: str) -> User | None:
+        """Return the user whose live session this is, and keep the session alive; None for any other secret."""
+        now = now_ms()
+        session = (
+            Session.select(Session, User)
+            .join(User)
+            .where(
+                Session.secret_hash == credentials.hash_secret(secret),
+                Session.expires_at_ms > now,
+                User.disabled_at_ms.is_null(),
+            )
+            .first()
+        )
+        if session is None:
+            return None
+        if session.last_seen_at_ms < now - TOUCH_EVERY_MS:
+            with atomic():
+                Session.update(last_seen_at_ms=now, expires_at_ms=now + self._lifetime_ms).where(
+                    Session.id == session.id
+                ).execute()
+        user: User = session.user
+        return user
+
+    def sign_out(self, secret: str) -> None:
+        """End the session; silent where it has ended."""
+        with atomic():
+            Session.delete().where(Session.secret_hash == credentials.hash_secret(secret)).execute()
+
+
+class TokenService:
+    """API tokens: a user's passwords for programs."""
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+
+    def create(
+        self, actor: Actor, *, name: str, scopes: Sequence[str], project: Project | None, expires_in_days: int | None
+    ) -> tuple[ApiToken, str]:
+        """Make a token for the actor; returns the row and the whole token, which is never to be had again.
+
+        A token that makes a token cannot give it scopes or projects beyond its own.
+        """
+        policy.require_sign_in(actor)
+        policy.require_scope(actor, "admin", "token.create")
+        unknown = sorted(set(scopes) - set(policy.SCOPES))
+        if unknown or not scopes:
+            raise InvalidInput(f"scopes {list(scopes)!r}: choose among {', '.join(policy.SCOPES)}.", field="scopes")
+        if actor.scopes is not None and not set(scopes) <= actor.scopes:
+            raise InvalidInput("A token cannot make a token with more scopes than its own.", field="scopes")
+        if actor.project_id is not None and (project is None or project.id != actor.project_id):
+            raise InvalidInput("A token of one project can make tokens for that project only.", field="project")
+        check_text(name, "name", longest=200, shortest=1)
+        secret = credentials.new_secret()
+        day_ms = 24 * 3600 * 1000
+        with atomic():
+            token = ApiToken.create(
+                user=actor.user_id,
+                project_id=project.id if project else None,
+                name=name,
+                secret_hash=credentials.hash_secret(secret),
+                scopes=sorted(set(scopes)),
+                expires_at_ms=now_ms() + expires_in_days * day_ms if expires_in_days else None,
+            )
+            self._events.record(
+                "token.created",
+                actor=actor,
+                object_id=token.public_id,
+                object_name=name,
+                project=project,
+                after={"scopes": token.scopes},
+            )
+        return token, credentials.write_token(token.public_id, secret)
+
+    def find(self, token: str) -> tuple[User, ApiToken] | None:
+        """Return whose token this is; None for one that is unknown, wrong, expired or revoked."""
+        parts = credentials.read_token(token)
+        if parts is None:
+            return None
+        row = (
+            ApiToken.select(ApiToken, User)
+            .join(User)
+            .where(ApiToken.public_id == parts[0], ApiToken.revoked_at_ms.is_null(), User.disabled_at_ms.is_null())
+            .first()
+        )
+        now = now_ms()
+        if row is None or not credentials.secret_matches(parts[1], row.secret_hash):
+            return None
+        if row.expires_at_ms is not None and row.expires_at_ms <= now:
+            return None
+        if row.last_used_at_ms is None or row.last_used_at_ms < now - TOUCH_EVERY_MS:
+            with atomic():
+                ApiToken.update(last_used_at_ms=now).where(ApiToken.id == row.id).execute()
+        return row.user, row
+
+    def list(self, actor: Actor) -> Iterable[ApiToken]:
+        """Return the actor's own tokens that are not revoked, newest first."""
+        policy.require_sign_in(actor)
+        policy.require_scope(actor, "read", "token.read")
+        found: Iterable[ApiToken] = (
+            ApiToken.select()
+            .where(ApiToken.user == actor.user_id, ApiToken.revoked_at_ms.is_null())
+            .order_by(ApiToken.id.desc())
+        )
+        return found
+
+    def revoke(self, actor: Actor, token_id: str) -> None:
+        """End one of the actor's own tokens; `NotFound` for any other."""
+        policy.require_sign_in(actor)
+        policy.require_scope(actor, "admin", "token.revoke")
+        with atomic():
+            mine = (ApiToken.public_id == token_id) & (ApiToken.user == actor.user_id) & ApiToken.revoked_at_ms.is_null()
+            token = ApiToken.get_or_none(mine)
+            if token is None:
+                raise NotFound(f"You have no token {token_id!r}.")
+            ApiToken.update(revoked_at_ms=now_ms()).where(ApiToken.id == token.id).execute()
+            self._events.record("token.revoked", actor=actor, object_id=token.public_id, object_name=token.name)
+
+
+def actor_of_user(user: User, *, request_id: str, address: str) -> Actor:
+    """Make the actor of somebody who signed in by browser."""
+    return Actor(
+        kind="user",
+        id=user.public_id,
+        name=user.username,
+        user_id=user.id,
+        is_instance_admin=user.is_instance_admin,
+        request_id=request_id,
+        address=address,
+    )
+
+
+def actor_of_token(user: User, token: ApiToken, *, request_id: str, address: str) -> Actor:
+    """Make the actor of a program that showed a token of `user`."""
+    return Actor(
+        kind="token",
+        id=user.public_id,
+        name=user.username,
+        user_id=user.id,
+        is_instance_admin=user.is_instance_admin and token.project_id is None,
+        scopes=frozenset(token.scopes),
+        project_id=token.project_id,
+        request_id=request_id,
+        address=address,
+    )
+
+
+def anonymous_actor(*, request_id: str, address: str) -> Actor:
+    """Make the actor of somebody who showed nothing."""
+    return Actor(kind=ANONYMOUS.kind, request_id=request_id, address=address)

@@ -1,0 +1,62 @@
+"""The rules for names that people choose: slugs of organizations and projects, usernames, names of things."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from modelyard.core.errors import InvalidInput
+
+SLUG = re.compile(r"[a-z0-9](-?[a-z0-9])*")
+MAX_SLUG = 63
+RESERVED_SLUGS = frozenset(
+    "admin api assets docs events health login metrics mlflow new organizations plugins projects "
+    "serve session settings sign-in sign-out static tokens users version".split()
+)
+
+
+def check_slug(value: str, field: str) -> str:
+    """Return `value` if it may stand in an address; raises `InvalidInput` with the rule that it breaks."""
+    if len(value) > MAX_SLUG or not SLUG.fullmatch(value):
+        raise InvalidInput(
+            f"{field} {value[:80]!r} is not a slug.",
+            hint="Use a-z, 0-9 and single hyphens between them, at most 63 characters.",
+            field=field,
+        )
+    if value in RESERVED_SLUGS:
+        raise InvalidInput(f"{field} {value!r} is reserved.", hint="Choose another one.", field=field)
+    return value
+
+
+def check_username(value: str) -> str:
+    """Return the username in lower case; raises `InvalidInput` unless it is a slug that may also hold dots and underscores."""
+    lowered = value.lower()
+    if len(lowered) > MAX_SLUG or not re.fullmatch(r"[a-z0-9]([._-]?[a-z0-9])*", lowered):
+        raise InvalidInput(
+            f"username {value[:80]!r} cannot be taken.",
+            hint="Use a-z, 0-9 and single dots, hyphens or underscores between them, at most 63 characters.",
+            field="username",
+        )
+    return lowered
+
+
+def check_text(value: str, field: str, *, longest: int, shortest: int = 0) -> str:
+    """Return `value` unless it is too long, too short, or holds control characters or halves of surrogate pairs."""
+    if not shortest <= len(value) <= longest:
+        raise InvalidInput(f"{field} has {len(value)} characters; {shortest} to {longest} are allowed.", field=field)
+    bad = next((letter for letter in value if unicodedata.category(letter) in {"Cs", "Cc"} and letter not in "\n\t\r"), None)
+    if bad is not None:
+        raise InvalidInput(f"{field} holds the character U+{ord(bad):04X}.", hint="Take it out.", field=field)
+    return value
+
+
+def check_name(value: str, field: str, *, longest: int = 255) -> str:
+    """Return the name of a thing: one line, not empty, without a slash or colon, no space at its ends."""
+    check_text(value, field, longest=longest, shortest=1)
+    if value != value.strip() or any(letter in value for letter in "/:\n\r\t"):
+        raise InvalidInput(
+            f"{field} {value[:80]!r} cannot be taken.",
+            hint="Leave out slashes, colons, line breaks, and spaces at its ends.",
+            field=field,
+        )
+    return value

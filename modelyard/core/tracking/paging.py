@@ -1,0 +1,39 @@
+"""Page tokens: opaque to clients, bound to the search that they continue."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from modelyard.core.errors import InvalidInput
+
+
+def fingerprint(*parts: Any) -> str:
+    """Name a search, so that its token is not taken for another search's."""
+    return hashlib.blake2s(msgspec.json.encode(parts), digest_size=6).hexdigest()
+
+
+def make_token(search: str, position: Sequence[Any]) -> str:
+    """Make the token for going on at `position` in the search of that fingerprint."""
+    return base64.urlsafe_b64encode(msgspec.json.encode([search, *position])).decode()
+
+
+def read_token(token: str, search: str, position_type: type[Any]) -> Any:
+    """Return the position as the given tuple type; refuses a token that is not ours or is of another search."""
+    try:
+        found, *position = msgspec.json.decode(
+            base64.b64decode(token.encode(), altchars=b"-_", validate=True), type=list
+        )
+        read = msgspec.convert(position, position_type)
+    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        raise InvalidInput(f"Invalid page token {token!r}.") from None
+    if found != search:
+        raise InvalidInput(
+            "The page token belongs to another search.", hint="Repeat the search with the same parameters."
+        )
+    return read

@@ -1,0 +1,207 @@
+"""The verbs of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from modelyard.core.errors import InvalidInput
+from modelyard.core.identity.actor import Actor
+from modelyard.core.projects.models import Project
+from modelyard.core.tracking.entities import (
+    ENDED_STATUSES,
+    RUN_NAME_TAG,
+    RUN_STATUSES,
+    Change,
+    DatasetInput,
+    Metric,
+    ModelInput,
+    ModelOutput,
+    NewRun,
+    Page,
+    Param,
+    Query,
+    Run,
+    RunInfo,
+    Tag,
+)
+from modelyard.core.tracking.limits import (
+    MAX_TAG_VALUE_LENGTH,
+    check_batch,
+    check_dataset_inputs,
+    check_max_results,
+    check_metrics,
+    check_params,
+    check_tags,
+)
+from modelyard.core.tracking.models import ACTIVE, DELETED
+from modelyard.core.tracking.service import TrackingService
+
+MODEL_HISTORY_TAG = "mlflow.log-model.history"
+
+
+class RunService(TrackingService):
+    """Runs of projects. What is logged to a run writes no event; what is done to it does."""
+
+    def create(self, actor: Actor, project: Project, run: NewRun) -> Run:
+        """Make a running run; without a user it is the actor's, without a name it gets one."""
+        tags = check_tags(run.tags)
+        tagged_name = tags.get(RUN_NAME_TAG)
+        if run.name and tagged_name and run.name != tagged_name:
+            raise InvalidInput(
+                f"Both run_name={run.name!r} and the tag {RUN_NAME_TAG}={tagged_name!r} are given, and they differ."
+            )
+        wanted = msgspec.structs.replace(
+            run, user_id=run.user_id or actor.name, tags=[Tag(key, value) for key, value in tags.items()]
+        )
+        with self._changing(actor, project) as tracker:
+            made = tracker.create_run(project.id, wanted)
+            self._tell("run.created", actor, project, Change(made.info, made.info), ())
+        return made
+
+    def get(self, actor: Actor, project: Project, run_id: str) -> Run:
+        """Return the run with all that it logged, also a deleted one."""
+        return self._reading(actor, project).get_run(project.id, run_id)
+
+    def search(self, actor: Actor, project: Project, query: Query) -> Page[Run]:
+        """Return a page of runs."""
+        check_max_results(query.max_results)
+        return self._reading(actor, project).search_runs(project.id, query)
+
+    def update(
+        self,
+        actor: Actor,
+        project: Project,
+        run_id: str,
+        *,
+        status: str | None = None,
+        end_time_ms: int | None = None,
+        name: str | None = None,
+    ) -> RunInfo:
+        """Change what is given; a run that comes to its end is told as ``run.finished``."""
+        if status is not None and status not in RUN_STATUSES:
+            raise InvalidInput(f"Invalid status {status!r}.", hint=f"It is one of {', '.join(RUN_STATUSES)}.")
+        with self._changing(actor, project) as tracker:
+            change = tracker.update_run(project.id, run_id, status=status, end_time_ms=end_time_ms, name=name)
+            if change.before.run_name != change.after.run_name:
+                self._tell("run.renamed", actor, project, change, ("run_name",))
+            if change.before.status != change.after.status and change.after.status in ENDED_STATUSES:
+                self._tell("run.finished", actor, project, change, ("status",))
+        return change.after
+
+    def delete(self, actor: Actor, project: Project, run_id: str) -> None:
+        """Delete a run; `restore` brings it back."""
+        self._move(actor, project, run_id, DELETED, "run.deleted")
+
+    def restore(self, actor: Actor, project: Project, run_id: str) -> None:
+        """Bring a deleted run back."""
+        self._move(actor, project, run_id, ACTIVE, "run.restored")
+
+    def log_batch(
+        self,
+        actor: Actor,
+        project: Project,
+        run_id: str,
+        *,
+        metrics: Sequence[Metric] = (),
+        params: Sequence[Param] = (),
+        tags: Sequence[Tag] = (),
+    ) -> None:
+        """Write all of it to an active run, or nothing."""
+        check_batch(metrics, params, tags)
+        check_metrics(metrics)
+        tracker = self._writing(actor, project)
+        tracker.log_batch(project.id, run_id, metrics=metrics, params=check_params(params), tags=check_tags(tags))
+
+    def log_metric(self, actor: Actor, project: Project, run_id: str, metric: Metric) -> None:
+        """Write one value of one metric."""
+        check_metrics([metric])
+        self._writing(actor, project).log_batch(project.id, run_id, metrics=[metric])
+
+    def log_param(self, actor: Actor, project: Project, run_id: str, param: Param) -> None:
+        """Write one param."""
+        self._writing(actor, project).log_batch(project.id, run_id, params=check_params([param]))
+
+    def set_tag(self, actor: Actor, project: Project, run_id: str, tag: Tag) -> None:
+        """Set one tag; the tag of the name renames the run."""
+        tags = check_tags([tag])
+        if tag.key == RUN_NAME_TAG and tag.value:
+            self.update(actor, project, run_id, name=tags[tag.key])
+        else:
+            self._writing(actor, project).log_batch(project.id, run_id, tags=tags)
+
+    def delete_tag(self, actor: Actor, project: Project, run_id: str, key: str) -> None:
+        """Remove one tag."""
+        self._writing(actor, project).delete_run_tag(project.id, run_id, key)
+
+    def log_inputs(
+        self,
+        actor: Actor,
+        project: Project,
+        run_id: str,
+        *,
+        datasets: Sequence[DatasetInput] = (),
+        models: Sequence[ModelInput] = (),
+    ) -> None:
+        """Note the datasets and logged models that a run used."""
+        check_dataset_inputs(datasets)
+        self._writing(actor, project).log_inputs(project.id, run_id, datasets=datasets, models=models)
+
+    def log_outputs(self, actor: Actor, project: Project, run_id: str, models: Sequence[ModelOutput]) -> None:
+        """Note the logged models that a run made."""
+        self._writing(actor, project).log_outputs(project.id, run_id, models)
+
+    def log_model(self, actor: Actor, project: Project, run_id: str, description: str) -> None:
+        """Add a model's description (its MLmodel as JSON) to the run's tag of models: how clients before 3 log one."""
+        with self._changing(actor, project) as tracker:
+            tags = {tag.key: tag.value for tag in tracker.get_run(project.id, run_id).data.tags}
+            try:
+                model = msgspec.json.decode(description, type=dict[str, object])
+                history = msgspec.json.decode(tags.get(MODEL_HISTORY_TAG, "[]"), type=list[object])
+            except msgspec.MsgspecError:
+                raise InvalidInput(f"model_json is not a JSON object: {description[:100]!r}.") from None
+            known = {key: model[key] for key in _MODEL_KEYS if key in model}
+            value = msgspec.json.encode([*history, known]).decode()
+            if len(value) > MAX_TAG_VALUE_LENGTH:
+                raise InvalidInput(f"The tag {MODEL_HISTORY_TAG} would exceed {MAX_TAG_VALUE_LENGTH} characters.")
+            tracker.log_batch(project.id, run_id, tags={MODEL_HISTORY_TAG: value})
+
+    def metric_history(
+        self,
+        actor: Actor,
+        project: Project,
+        run_id: str,
+        *,
+        key: str,
+        max_results: int | None = None,
+        page_token: str | None = None,
+    ) -> Page[Metric]:
+        """Return the points of one metric in the order of step, timestamp and value."""
+        if max_results is not None:
+            check_max_results(max_results)
+        tracker = self._reading(actor, project)
+        return tracker.metric_history(project.id, run_id, key, max_results=max_results, page_token=page_token)
+
+    def _move(self, actor: Actor, project: Project, run_id: str, stage: str, action: str) -> None:
+        with self._changing(actor, project) as tracker:
+            change = tracker.set_run_lifecycle(project.id, run_id, stage)
+            if change.before.lifecycle_stage != stage:
+                self._tell(action, actor, project, change, ("lifecycle_stage",))
+
+    def _tell(
+        self, action: str, actor: Actor, project: Project, change: Change[RunInfo], changed: Sequence[str]
+    ) -> None:
+        self._record(
+            action,
+            actor=actor,
+            project=project,
+            object_id=change.after.run_id,
+            object_name=change.after.run_name,
+            before={name: getattr(change.before, name) for name in changed},
+            after={name: getattr(change.after, name) for name in changed}
+            or {"run_name": change.after.run_name, "experiment_id": change.after.experiment_id},
+        )
+
+
+_MODEL_KEYS = ("run_id", "artifact_path", "utc_time_created", "model_uuid", "flavors")

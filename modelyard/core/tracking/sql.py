@@ -1,0 +1,81 @@
+"""Small pieces of SQL that mean the same on SQLite and PostgreSQL.
+
+Statements are written with ``?`` for each parameter. Text is compared by its bytes on both databases; LIKE minds case and
+ILIKE ignores it for ASCII letters; neither has an escape character.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from modelyard.core.db import database, is_postgresql
+
+_UPPER, _LOWER = string.ascii_uppercase, string.ascii_lowercase
+_TO_LOWER = str.maketrans(_UPPER, _LOWER)
+_TO_GLOB = str.maketrans({"%": "*", "_": "?", "*": "[*]", "?": "[?]", "[": "[[]"})
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A piece of SQL and its parameters."""
+
+    sql: str
+    parameters: tuple[Any, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether there is anything."""
+        return bool(self.sql)
+
+
+def execute(sql: str, parameters: Sequence[Any] = ()) -> Any:
+    """Run a statement and return its cursor."""
+    return database.execute_sql(sql.replace("?", database.param), parameters)
+
+
+def marks(count: int) -> str:
+    """Write that many parameters for a list."""
+    return ", ".join("?" * count)
+
+
+def join(clauses: Iterable[Clause], separator: str) -> Clause:
+    """Put clauses together, empty ones left out."""
+    present = [clause for clause in clauses if clause]
+    return Clause(
+        separator.join(clause.sql for clause in present),
+        tuple(parameter for clause in present for parameter in clause.parameters),
+    )
+
+
+def one_of(column: str, values: Sequence[Any]) -> Clause:
+    """Make the condition that the column is one of the values; none of no values."""
+    return Clause(f"{column} IN ({marks(len(values))})", tuple(values)) if values else Clause("1 = 0")
+
+
+def compare(column: str, operator: str, value: Any) -> Clause:
+    """Make a condition of a filter's operator; the operators are those of `modelyard.core.tracking.filters`."""
+    if operator in {"LIKE", "ILIKE"}:
+        return _like(column, value, ignore_case=operator == "ILIKE")
+    if operator in {"IN", "NOT IN"}:
+        return Clause(f"{column} {operator} ({marks(len(value))})", tuple(value))
+    return Clause(f"{column} {operator} ?", (value,))
+
+
+def _like(column: str, pattern: str, *, ignore_case: bool) -> Clause:
+    if is_postgresql():
+        if ignore_case:
+            return Clause(
+                f"translate({column}, '{_UPPER}', '{_LOWER}') LIKE ? ESCAPE ''", (pattern.translate(_TO_LOWER),)
+            )
+        return Clause(f"{column} LIKE ? ESCAPE ''", (pattern,))
+    if ignore_case:
+        return Clause(f"{column} LIKE ?", (pattern,))
+    return Clause(f"{column} GLOB ?", (pattern.translate(_TO_GLOB),))
+
+
+def order(column: str, *, ascending: bool, is_text: bool = False) -> str:
+    """Order by the column with NULL last in both directions."""
+    value = f'{column} COLLATE "C"' if is_text and is_postgresql() else column
+    return f"CASE WHEN {column} IS NULL THEN 1 ELSE 0 END, {value} {'ASC' if ascending else 'DESC'}"

@@ -1,0 +1,91 @@
+"""Connections: providers with settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask.views import MethodView
+from flask_smorest import Blueprint
+
+from modelyard.core.projects.models import Connection
+from modelyard.web.context import actor, open_project, services
+from modelyard.web.pagination import PageArguments, page_of, page_schema
+from modelyard.web.schemas.projects import (
+    ConnectionChangesSchema,
+    ConnectionSchema,
+    ConnectionTestSchema,
+    HealthSchema,
+    NewConnectionSchema,
+)
+
+URL_PREFIX = "/api/v1/organizations/<organization>/projects/<project>/connections"
+blueprint = Blueprint("connections", __name__, url_prefix=URL_PREFIX, description="Providers with settings")
+
+
+def show(row: Connection) -> dict[str, Any]:
+    """Say whether there are secrets, and leave them out."""
+    columns = (
+        "public_id name kind provider settings subscriptions enabled created_at_ms updated_at_ms".split()
+    )
+    return {"has_secrets": row.encrypted_secrets is not None, **{key: getattr(row, key) for key in columns}}
+
+
+@blueprint.route("")
+class ConnectionsView(MethodView):
+    """A project's connections."""
+
+    @blueprint.arguments(PageArguments, location="query")
+    @blueprint.response(200, page_schema(ConnectionSchema))
+    def get(self, arguments: dict[str, Any], organization: str, project: str) -> Any:
+        """List the project's connections."""
+        found = services().connections.list(actor(), open_project(organization, project))
+        return page_of(found, arguments, key=Connection.name, show=show)
+
+    @blueprint.arguments(NewConnectionSchema)
+    @blueprint.response(201, ConnectionSchema)
+    def post(self, wish: dict[str, Any], organization: str, project: str) -> dict[str, Any]:
+        """Make a connection (project admins)."""
+        return show(services().connections.create(actor(), open_project(organization, project), **wish))
+
+
+@blueprint.route("/test")
+class ConnectionTestView(MethodView):
+    """Settings that are not saved yet."""
+
+    @blueprint.arguments(ConnectionTestSchema)
+    @blueprint.response(200, HealthSchema)
+    def post(self, wish: dict[str, Any], organization: str, project: str) -> Any:
+        """Ask a provider with these settings for its health; nothing is saved."""
+        return services().connections.test(actor(), open_project(organization, project), **wish)
+
+
+@blueprint.route("/<connection_id>")
+class ConnectionView(MethodView):
+    """One connection."""
+
+    @blueprint.response(200, ConnectionSchema)
+    def get(self, organization: str, project: str, connection_id: str) -> dict[str, Any]:
+        """Show a connection without its secrets."""
+        return show(services().connections.get(actor(), open_project(organization, project), connection_id))
+
+    @blueprint.arguments(ConnectionChangesSchema)
+    @blueprint.response(200, ConnectionSchema)
+    def patch(self, changes: dict[str, Any], organization: str, project: str, connection_id: str) -> dict[str, Any]:
+        """Change a connection."""
+        found = open_project(organization, project)
+        return show(services().connections.edit(actor(), found, connection_id, changes))
+
+    @blueprint.response(204)
+    def delete(self, organization: str, project: str, connection_id: str) -> None:
+        """Remove a connection that nothing uses."""
+        services().connections.delete(actor(), open_project(organization, project), connection_id)
+
+
+@blueprint.route("/<connection_id>/test")
+class SavedConnectionTestView(MethodView):
+    """A saved connection's health."""
+
+    @blueprint.response(200, HealthSchema)
+    def post(self, organization: str, project: str, connection_id: str) -> Any:
+        """Ask a saved connection for its health."""
+        return services().connections.test_saved(actor(), open_project(organization, project), connection_id)

@@ -1,0 +1,71 @@
+"""The Flask application: what every request meets before and after its view."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, request
+
+from modelyard.core import db
+from modelyard.core.bootstrap import Services
+from modelyard.core.db import new_id
+from modelyard.web import api, auth, errors, health, metrics, mlflow, prediction, ui
+from modelyard.web.api_document import ModelyardApi
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+STREAMING = ("/serve/", "/mlflow/", "/api/2.0/mlflow-artifacts/", "/ajax-api/2.0/mlflow-artifacts/")
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Content-Security-Policy": (
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+        "object-src 'none'; base-uri 'self'; frame-ancestors 'none'; form-action 'self'"
+    ),
+}
+
+
+def create_app(services: Services) -> Flask:
+    """Build the application around the platform's services; it serves the API, the MLflow wire, predictions and pages."""
+    app = Flask("modelyard", static_folder=None)
+    app.extensions["modelyard"] = services
+    app.config.update(MAX_CONTENT_LENGTH=services.settings.server.max_body_bytes, JSON_SORT_KEYS=False)
+    app.url_map.strict_slashes = False
+    app.before_request(_begin)
+    auth.register(app)
+    errors.register(app)
+    api.register(ModelyardApi(app))
+    for part in (health, metrics, mlflow, prediction, ui):
+        part.register(app)
+    app.after_request(_finish)
+    app.teardown_request(_give_back_connection)
+    return app
+
+
+def _begin() -> None:
+    """Give the request an id (the caller's, if it is a plain one) and a database connection."""
+    given = request.headers.get("X-Request-ID", "")
+    g.request_id = given if REQUEST_ID.fullmatch(given) else new_id()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    if request.path.startswith(STREAMING):
+        request.max_content_length = None
+    metrics.begin()
+    g.connection = db.connection()
+    g.connection.__enter__()
+
+
+def _finish(response: Response) -> Response:
+    response.headers["X-Request-ID"] = g.get("request_id", "")
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    metrics.finish(response)
+    return response
+
+
+def _give_back_connection(error: BaseException | None) -> None:
+    held: Any = g.pop("connection", None)
+    if held is not None:
+        held.__exit__(None, None, None)
+    structlog.contextvars.unbind_contextvars("request_id")

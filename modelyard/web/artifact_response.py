@@ -1,0 +1,42 @@
+"""Streams a stored file to the caller: whole or a range, with a name, and never as something a browser would run."""
+
+from __future__ import annotations
+
+import mimetypes
+from urllib.parse import quote
+
+from flask import Response, request
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
+
+from modelyard.core.projects.models import Project
+from modelyard.web.context import actor, release_connection, services
+
+INERT_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "application/json", "text/csv", "text/plain"})
+
+
+def stream_file(project: Project, path: str) -> Response:
+    """Answer with the file's bytes, or the one range that the caller asks for (206; 416 for one outside the file).
+
+    Types that a browser might run, HTML and SVG among them, are sent as plain bytes to be saved.
+    """
+    stored = services().artifacts.stat(actor(), project, path)
+    wanted = request.range
+    if request.range is not None and len(request.range.ranges) == 1:
+        span = request.range.range_for_length(stored.size_bytes)
+        if span is None:
+            raise RequestedRangeNotSatisfiable(length=stored.size_bytes)
+        start, stop = span
+    else:
+        wanted, start, stop = None, 0, stored.size_bytes
+    chunks = services().artifacts.read(actor(), project, path, offset=start, length=stop - start)
+    release_connection()
+    response = Response(chunks, status=206 if wanted else 200, direct_passthrough=True)
+    guessed = mimetypes.guess_type(path)[0] or ""
+    response.content_type = guessed if guessed in INERT_TYPES else "application/octet-stream"
+    response.headers["Content-Length"] = str(stop - start)
+    response.headers["Accept-Ranges"] = "bytes"
+    if wanted:
+        response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{stored.size_bytes}"
+    kind = "inline" if guessed in INERT_TYPES else "attachment"
+    response.headers["Content-Disposition"] = f"{kind}; filename*=UTF-8''{quote(path.rsplit('/', 1)[-1], safe='')}"
+    return response

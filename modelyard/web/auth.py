@@ -1,0 +1,62 @@
+"""Turns what a request shows, a session cookie, a Bearer token or Basic with a token as password, into an `Actor`."""
+
+from __future__ import annotations
+
+from flask import Flask, g, request
+
+from modelyard.core.errors import AuthenticationRequired, PermissionDenied
+from modelyard.core.identity.actor import Actor
+from modelyard.core.identity.service import actor_of_token, actor_of_user, anonymous_actor
+from modelyard.web.context import services
+
+COOKIE = "modelyard_session"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+PROOF_HEADER = "X-Requested-With"
+
+
+def register(app: Flask) -> None:
+    """Set `g.actor` before every request that is not for a static file."""
+    app.before_request(_authenticate)
+
+
+def _authenticate() -> None:
+    if request.endpoint is None or request.endpoint in {"ui.asset", "ui.page", "health.live"}:
+        g.actor = anonymous_actor(request_id=g.request_id, address=request.remote_addr or "")
+        return
+    g.actor = _actor()
+
+
+def _actor() -> Actor:
+    """Return who asks; a credential that is shown must be good, whatever the address."""
+    address = request.remote_addr or ""
+    token = _shown_token()
+    if token is not None:
+        found = services().tokens.find(token)
+        if found is None:
+            raise AuthenticationRequired("The token is unknown, wrong, expired or revoked.", hint="Make a new one.")
+        return actor_of_token(*found, request_id=g.request_id, address=address)
+    secret = request.cookies.get(COOKIE)
+    user = services().sessions.find(secret) if secret else None
+    if user is None:
+        return anonymous_actor(request_id=g.request_id, address=address)
+    _refuse_foreign_pages()
+    return actor_of_user(user, request_id=g.request_id, address=address)
+
+
+def _shown_token() -> str | None:
+    if "Authorization" not in request.headers:
+        return None
+    scheme, _, value = request.headers["Authorization"].partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip()
+    if scheme.lower() == "basic" and request.authorization is not None:
+        return request.authorization.password or ""
+    raise AuthenticationRequired("The Authorization header is neither Bearer nor Basic.")
+
+
+def _refuse_foreign_pages() -> None:
+    """Refuse a change by cookie that another site's page may have sent: it cannot set the header that ours sets."""
+    if request.method not in SAFE_METHODS and PROOF_HEADER not in request.headers:
+        raise PermissionDenied(
+            "A change by cookie needs proof that our own page sent it.", hint=f"Send the header {PROOF_HEADER}."
+        )

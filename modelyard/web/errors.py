@@ -1,0 +1,130 @@
+"""The only place of the API that knows status codes: every error leaves as RFC 9457 problem+json, in one shape."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, request
+from peewee import PeeweeException
+from werkzeug.exceptions import HTTPException
+
+from modelyard.core import errors
+
+log = structlog.get_logger("modelyard.web")
+
+STATUS: dict[type[errors.ModelyardError], HTTPStatus] = {
+    errors.ModelyardError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    errors.AlreadyExists: HTTPStatus.CONFLICT,
+    errors.InvalidTransition: HTTPStatus.CONFLICT,
+    errors.LeaseLost: HTTPStatus.CONFLICT,
+    errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.AuthenticationRequired: HTTPStatus.UNAUTHORIZED,
+    errors.PermissionDenied: HTTPStatus.FORBIDDEN,
+    errors.ConfigurationError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.PluginError: HTTPStatus.BAD_GATEWAY,
+    errors.PluginLoadError: HTTPStatus.BAD_GATEWAY,
+    errors.PluginNotFound: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.PluginTimeout: HTTPStatus.GATEWAY_TIMEOUT,
+    errors.PluginUnavailable: HTTPStatus.BAD_GATEWAY,
+    errors.PluginContractError: HTTPStatus.BAD_GATEWAY,
+}
+
+CODE_OF_STATUS = {
+    400: "bad_request",
+    401: "authentication_required",
+    403: "permission_denied",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "conflict",
+    413: "too_large",
+    415: "unsupported_media_type",
+    422: "invalid_input",
+    429: "too_many_requests",
+    503: "unavailable",
+}
+
+
+def problem(
+    status: int, detail: str, *, code: str, hint: str | None = None, errors: Any = None, headers: Any = None
+) -> Response:
+    """Make a problem+json answer; `errors` maps fields to what is wrong with them."""
+    body: dict[str, Any] = {
+        "type": f"/api/docs/errors#{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": g.get("request_id", ""),
+    }
+    if hint:
+        body["hint"] = hint
+    if errors:
+        body["errors"] = errors
+    response = Response(json.dumps(body), status=status, content_type="application/problem+json")
+    response.headers.extend(headers or {})
+    return response
+
+
+def problem_of(error: errors.ModelyardError) -> Response:
+    """Make the answer for one of our own errors."""
+    status = STATUS[type(error)]
+    headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = "1"
+    field = error.details.get("field")
+    fields = {field: [error.message]} if field else None
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("request failed", error=str(error), path=request.path, exc_info=error)
+        return problem(status, "The server could not do this.", code=error.code, headers=headers)
+    return problem(status, error.message, code=error.code, hint=error.hint, errors=fields, headers=headers)
+
+
+def problem_of_http(error: HTTPException) -> Response:
+    """Make the answer for an error of the framework: 404, 405, 413, 415, 422 and the like."""
+    status = error.code or 500
+    data: dict[str, Any] = getattr(error, "data", None) or {}
+    code = CODE_OF_STATUS.get(status, "error")
+    if messages := data.get("messages"):
+        fields = _flatten(messages)
+        detail = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in fields.items())
+        return problem(status, detail, code=code, errors=fields)
+    headers = {"Allow": ", ".join(sorted(error.valid_methods))} if getattr(error, "valid_methods", None) else None
+    return problem(status, error.description or HTTPStatus(status).phrase, code=code, headers=headers)
+
+
+def _flatten(messages: Any, prefix: str = "") -> dict[str, list[str]]:
+    """Turn webargs' nested messages (location, field, index) into `{field: [texts]}`."""
+    if isinstance(messages, dict):
+        found: dict[str, list[str]] = {}
+        for key, value in messages.items():
+            inner = prefix if not prefix and key in {"json", "query", "path", "headers"} else f"{prefix}{key}."
+            found |= _flatten(value, inner)
+        return found
+    texts = messages if isinstance(messages, list) else [messages]
+    return {prefix.rstrip(".") or "body": [str(text) for text in texts]}
+
+
+def register(app: Flask) -> None:
+    """Answer every error of the app as a problem."""
+    app.register_error_handler(errors.ModelyardError, problem_of)
+    app.register_error_handler(HTTPException, problem_of_http)
+    app.register_error_handler(PeeweeException, _problem_of_database)
+    app.register_error_handler(Exception, _problem_of_surprise)
+
+
+def _problem_of_database(error: PeeweeException) -> Response:
+    log.error("the database failed", error=str(error), path=request.path, exc_info=error)
+    hint = "Try again in a moment."
+    return problem(503, "The database does not answer.", code="unavailable", hint=hint, headers={"Retry-After": "1"})
+
+
+def _problem_of_surprise(error: Exception) -> Response:
+    log.error("request failed", error=str(error), path=request.path, exc_info=error)
+    return problem(500, "The server could not do this; the log has the reason under this request id.", code="error")

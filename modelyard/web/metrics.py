@@ -1,0 +1,54 @@
+"""Prometheus metrics of the server, summed over its processes."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from flask import Flask, Response, g, request
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from modelyard.core.errors import NotFound
+from modelyard.web.context import actor, services
+from modelyard.web.health import is_local
+
+REQUESTS = Counter("modelyard_http_requests", "Requests answered.", ("method", "endpoint", "status"))
+SECONDS = Histogram("modelyard_http_request_seconds", "Time to the answer's first byte.", ("method", "endpoint"))
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def register(app: Flask) -> None:
+    """Answer `/metrics`, to loopback or a token with the scope `admin`."""
+    app.add_url_rule("/metrics", "metrics", show)
+
+
+def begin() -> None:
+    """Note when the request came."""
+    g.began = time.perf_counter()
+
+
+def finish(response: Response) -> None:
+    """Count the answer. Labels are bounded: routes and methods that we know, status codes."""
+    method = request.method if request.method in METHODS else "OTHER"
+    endpoint = request.endpoint or "none"
+    REQUESTS.labels(method, endpoint, response.status_code).inc()
+    if "began" in g:
+        SECONDS.labels(method, endpoint).observe(time.perf_counter() - g.began)
+
+
+def show() -> Response:
+    """Show the metrics of all server processes."""
+    if not is_local() and not actor().is_instance_admin:
+        raise NotFound("There is nothing here.")
+    registry: Any = REGISTRY
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)
+    failures = "".join(
+        f'modelyard_plugin_failures_total{{plugin="{plugin}",operation="{operation}"}} {count}\n'
+        for (plugin, operation), count in sorted(services().guard.failures.items())
+    )
+    head = "# HELP modelyard_plugin_failures_total Failed plugin calls.\n# TYPE modelyard_plugin_failures_total counter\n"
+    return Response(generate_latest(registry).decode() + head + failures, content_type=CONTENT_TYPE_LATEST)

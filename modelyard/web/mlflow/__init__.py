@@ -1,0 +1,6 @@
+"""The MLflow wire: a project as a tracking server to an unmodified MLflow client, over the same services as the API."""
+
+from modelyard.web.mlflow import experiments, logged_models, runs
+from modelyard.web.mlflow.routes import register
+
+__all__ = ["experiments", "logged_models", "register", "runs"]

@@ -1,0 +1,144 @@
+"""Artifacts on MLflow's wire: lists of them, and the files themselves, streamed both ways through this server."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from flask import Response, request
+
+from modelyard.core.artifacts.service import CHUNK_BYTES
+from modelyard.core.errors import InvalidInput
+from modelyard.core.interfaces import StoredFile
+from modelyard.web.mlflow.decoding import Request, Required
+from modelyard.web.mlflow.errors import EndpointNotFound, NotImplementedHere
+from modelyard.web.mlflow.router import Answer, Context, endpoint
+from modelyard.web.mlflow.runs import OfRun
+
+SCHEME = "mlflow-artifacts:/"
+TEXT_SUFFIXES = frozenset({"", ".txt", ".log", ".yaml", ".yml", ".json", ".md", ".py", ".csv", ".html", ".xml", ".js"})
+"""Files that people look at are sent as plain text, so that no browser runs what an artifact says."""
+
+
+class ListArtifacts(OfRun):
+    """Fields of artifacts/list."""
+
+    path: str = ""
+    page_token: str = ""
+
+
+class ListModelArtifacts(Request):
+    """Fields of logged-models/{model_id}/artifacts/directories."""
+
+    model_id: Required
+    artifact_directory_path: str = ""
+    page_token: str = ""
+
+
+@endpoint("GET", "artifacts/list")
+def list_run_artifacts(context: Context, request: ListArtifacts) -> Answer:
+    """Answer the files in a folder of a run."""
+    run = context.services.runs.get(context.actor, context.project, request.run())
+    return _listing(context, run.info.artifact_uri, request.path)
+
+
+@endpoint("GET", "logged-models/{model_id}/artifacts/directories")
+def list_model_artifacts(context: Context, request: ListModelArtifacts) -> Answer:
+    """Answer the files in a folder of a logged model."""
+    model = context.services.logged_models.get(context.actor, context.project, request.model_id)
+    return _listing(context, model.info.artifact_uri, request.artifact_directory_path)
+
+
+def _listing(context: Context, root_uri: str, path: str) -> Answer:
+    children = context.services.artifacts.list(context.actor, context.project, inside(root_uri, path))
+    return {"root_uri": root_uri, "files": [_file(child, f"{path}/" if path else "") for child in children]}
+
+
+def _file(stored: StoredFile, prefix: str = "") -> dict[str, Any]:
+    described: dict[str, Any] = {"path": f"{prefix}{stored.path}", "is_dir": stored.is_directory}
+    if not stored.is_directory:
+        described["file_size"] = stored.size_bytes
+    return described
+
+
+def inside(root_uri: str, path: str) -> str:
+    """Return the project's artifact path for a path below a run's or model's root, or refuse a root that is elsewhere."""
+    if not root_uri.startswith(SCHEME) or root_uri.startswith(f"{SCHEME}/"):
+        raise InvalidInput(f"The artifacts are not kept on this server but at {root_uri!r}.")
+    root = root_uri.removeprefix(SCHEME)
+    return f"{root}/{path}" if path else root
+
+
+def answer(context: Context, path: str) -> Response:
+    """Answer the present request for ``/api/2.0/mlflow-artifacts/<path>``."""
+    section, _, artifact = path.partition("/")
+    if section in {"mpu", "presigned"}:
+        raise NotImplementedHere("Artifacts pass through this server in one piece: no part uploads, no presigned addresses.")
+    if section == "artifacts" and artifact:
+        return _transfer(context, artifact)
+    if path == "artifacts" and request.method == "GET":
+        return _list_folder(context, request.args.get("path", ""))
+    raise EndpointNotFound(f"This server has no endpoint {request.method} {path} of MLflow's artifacts API.")
+
+
+def _list_folder(context: Context, path: str) -> Response:
+    """Answer the files in a folder; on the bare host not in the root, where a client that lost its prefix would ask."""
+    if not path and context.on_bare_host:
+        raise EndpointNotFound("The root of all artifacts is listed only below /mlflow/<organization>/<project>.")
+    children = context.services.artifacts.list(context.actor, context.project, path)
+    return json_answer({"files": [_file(child) for child in children]})
+
+
+def _transfer(context: Context, artifact: str) -> Response:
+    artifacts, actor, project = context.services.artifacts, context.actor, context.project
+    if request.method == "GET":
+        return download(context, artifact)
+    if request.method == "PUT":
+        artifacts.write(actor, project, artifact, _sent(), size_bytes=request.content_length)
+        return json_answer({})
+    if request.method == "DELETE":
+        artifacts.delete(actor, project, artifact)
+        return json_answer({})
+    raise EndpointNotFound(f"An artifact takes GET, PUT and DELETE, not {request.method}.")
+
+
+def _sent() -> Iterator[bytes]:
+    """Yield the request's body in chunks."""
+    while chunk := request.stream.read(CHUNK_BYTES):
+        yield chunk
+
+
+def download(context: Context, artifact: str) -> Response:
+    """Answer a file as an attachment."""
+    stored, chunks = context.services.artifacts.read(context.actor, context.project, artifact)
+    name = PurePosixPath(artifact).name
+    response = Response(chunks, content_type=_media_type(name), direct_passthrough=True)
+    response.headers["Content-Length"] = str(stored.size_bytes)
+    response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _media_type(name: str) -> str:
+    if PurePosixPath(name).suffix.lower() in TEXT_SUFFIXES:
+        return "text/plain; charset=utf-8"
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def run_artifact(context: Context) -> Response:
+    """Answer the present request for ``get-artifact?run_id=&path=``."""
+    run_id = request.args.get("run_id") or request.args.get("run_uuid")
+    path = request.args.get("path")
+    if not run_id or not path:
+        raise InvalidInput("Missing value for required parameter 'run_id' or 'path'.")
+    run = context.services.runs.get(context.actor, context.project, run_id)
+    return download(context, inside(run.info.artifact_uri, path))
+
+
+def json_answer(values: Answer) -> Response:
+    """Answer JSON."""
+    return Response(msgspec.json.encode(values), content_type="application/json")

@@ -1,0 +1,115 @@
+"""The table of MLflow's endpoints, filled by the modules of handlers, and the way from a request to its handler.
+
+A handler is decorated with its method and path and takes the context and its request, a struct whose fields are
+MLflow's::
+
+    @endpoint("POST", "runs/delete")
+    def delete_run(context: Context, request: DeleteRun) -> Answer:
+        context.services.runs.delete(context.actor, context.project, request.run_id)
+        return {}
+
+Parts of a path in braces (``logged-models/{model_id}``) become fields of the request. What it returns is sent as JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, get_type_hints
+
+import msgspec
+from flask import Response, request
+
+from modelyard.core.bootstrap import Services
+from modelyard.core.errors import TooLarge
+from modelyard.core.identity.actor import Actor
+from modelyard.core.projects.models import Project
+from modelyard.web.mlflow.decoding import Decoder
+from modelyard.web.mlflow.errors import EndpointNotFound
+
+Answer = Mapping[str, Any]
+Handler = TypeVar("Handler", bound=Callable[..., Answer])
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Who asks, in which project, and what can be asked."""
+
+    actor: Actor
+    project: Project
+    services: Services
+    on_bare_host: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One row of the table."""
+
+    handler: Callable[[Context, Any], Answer]
+    decoder: Decoder
+
+
+_plain: dict[tuple[str, str], Endpoint] = {}
+_templates: list[tuple[str, tuple[str, ...], Endpoint]] = []
+
+
+def endpoint(method: str, path: str) -> Callable[[Handler], Handler]:
+    """Enter the decorated handler for the path behind ``/api/2.0/mlflow/``."""
+
+    def keep(handler: Handler) -> Handler:
+        row = Endpoint(handler, Decoder(get_type_hints(handler)["request"]))
+        if "{" in path:
+            _templates.append((method, tuple(path.split("/")), row))
+        else:
+            _plain[method, path] = row
+        return handler
+
+    return keep
+
+
+def paths() -> list[tuple[str, str]]:
+    """Return (method, path) of every endpoint, for documentation and tests."""
+    return sorted([*_plain, *((method, "/".join(parts)) for method, parts, _ in _templates)])
+
+
+def find(method: str, path: str) -> tuple[Endpoint, dict[str, str]]:
+    """Return the endpoint and the fields that its path gives; raises `EndpointNotFound`."""
+    row = _plain.get((method, path))
+    if row is not None:
+        return row, {}
+    parts = path.split("/")
+    for wanted, template, row in _templates:
+        if wanted == method and len(template) == len(parts):
+            pairs = list(zip(template, parts, strict=True))
+            if all(part and (name == part or name.startswith("{")) for name, part in pairs):
+                return row, {name[1:-1]: part for name, part in pairs if name.startswith("{")}
+    raise EndpointNotFound(f"This server has no endpoint {method} {path} of MLflow's API.")
+
+
+def answer(context: Context, path: str) -> Response:
+    """Answer the present request, which is for the endpoint of that path."""
+    row, fields = find(request.method, path)
+    decoded = _decode(row.decoder, context, fields)
+    return Response(msgspec.json.encode(row.handler(context, decoded)), content_type="application/json")
+
+
+def _decode(decoder: Decoder, context: Context, fields: Mapping[str, str]) -> Any:
+    if request.method == "GET":
+        return decoder.query(request.args, fields)
+    limit = context.services.settings.server.max_body_bytes
+    if (request.content_length or 0) > limit:
+        raise too_large(limit)
+    data = request.stream.read(limit + 1)
+    if len(data) > limit:
+        raise too_large(limit)
+    if not data and request.args:
+        return decoder.query(request.args, fields)
+    return decoder.body(data, fields)
+
+
+def too_large(limit: int) -> TooLarge:
+    """Make the refusal of a request body that is over the limit."""
+    return TooLarge(
+        f"The request body has more than {limit} bytes, the limit of server.max_body_bytes.",
+        hint="Split it across several requests.",
+    )

@@ -1,0 +1,109 @@
+"""The addresses of the MLflow wire: each project below ``/mlflow/<organization>/<project>``, and the bare host.
+
+The bare host is the project that the token is bound to. Where there is none, the answer names the prefix to use. Probes
+that clients send before they know anything (``/version``, ``/health``, server-info) ask for no credentials.
+"""
+
+from __future__ import annotations
+
+import re
+
+from flask import Blueprint, Flask, Response, redirect, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from modelyard.core.identity.policy import require_sign_in
+from modelyard.core.projects.access import authorize
+from modelyard.core.projects.models import Organization, Project
+from modelyard.web.context import actor, open_project, services
+from modelyard.web.mlflow import artifacts, errors, router
+from modelyard.web.mlflow.errors import EndpointNotFound
+from modelyard.web.mlflow.router import Context
+
+SERVER_VERSION = "3.3.0"
+"""What clients see as the server's version: below 3.4 they send trace spans as an artifact, not to an endpoint."""
+
+SERVER_INFO = {
+    "store_type": "SqlStore",
+    "workspaces_enabled": False,
+    "multipart_uploads_enabled": False,
+    "multipart_downloads_enabled": False,
+}
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_API = re.compile(r"(?:ajax-)?api/(?P<version>\d+\.\d+)/(?P<part>mlflow|mlflow-artifacts)/(?P<path>.+)", re.DOTALL)
+_SERVER_INFO = re.compile(r"(?:ajax-)?api/3\.0/mlflow/server-info")
+
+
+def register(app: Flask) -> None:
+    """Add the wire's addresses to the application."""
+    blueprint = Blueprint("mlflow", "modelyard.web.mlflow")
+    errors.register(blueprint)
+    for rule, view in (
+        ("/mlflow/<organization>/<project>/", _page),
+        ("/mlflow/<organization>/<project>/<path:path>", _in_project),
+        ("/api/<any('2.0', '3.0'):version>/<path:path>", _in_bound_project),
+        ("/ajax-api/<any('2.0', '3.0'):version>/<path:path>", _in_bound_project),
+        ("/<any('version', 'health', 'get-artifact'):path>", _on_bare_host),
+    ):
+        blueprint.add_url_rule(rule, view_func=view, methods=METHODS, merge_slashes=False)
+    app.register_blueprint(blueprint)
+
+
+def _page(organization: str, project: str) -> AnyResponse:
+    """Send a browser to the project's page; the part behind the hash, by which MLflow names runs, goes with it."""
+    if request.method != "GET":
+        raise EndpointNotFound(f"{request.path} is the tracking URI; it takes GET only.")
+    return redirect(f"/{organization}/{project}/runs")
+
+
+def _in_project(organization: str, project: str, path: str) -> Response:
+    return _probe(path) or _answer(Context(actor(), open_project(organization, project), services()), path)
+
+
+def _in_bound_project(version: str, path: str) -> Response:
+    del version, path
+    whole = request.path.lstrip("/")
+    return _probe(whole) or _answer(_bound_context(), whole)
+
+
+def _on_bare_host(path: str) -> Response:
+    return _probe(path) or _answer(_bound_context(), path)
+
+
+def _probe(path: str) -> Response | None:
+    """Answer what asks for nobody's data."""
+    if request.method != "GET":
+        return None
+    if path == "version":
+        return Response(SERVER_VERSION, content_type="text/plain")
+    if path == "health":
+        return Response("OK", content_type="text/plain")
+    return artifacts.json_answer(SERVER_INFO) if _SERVER_INFO.fullmatch(path) else None
+
+
+def _bound_context() -> Context:
+    """Return the context of the token's project."""
+    caller = actor()
+    require_sign_in(caller)
+    project = (
+        Project.select(Project, Organization).join(Organization).where(Project.id == caller.project_id).first()
+        if caller.project_id is not None
+        else None
+    )
+    if project is None:
+        raise EndpointNotFound(
+            "This address belongs to no project. Set the tracking URI to"
+            f" {services().settings.public_url}/mlflow/<organization>/<project>, or use a token made for one project."
+        )
+    authorize(caller, project, "project.read")
+    return Context(caller, project, services(), on_bare_host=True)
+
+
+def _answer(context: Context, path: str) -> Response:
+    if path == "get-artifact" and request.method == "GET":
+        return artifacts.run_artifact(context)
+    found = _API.fullmatch(path)
+    if found is None or found["version"] != "2.0":
+        raise EndpointNotFound(f"This server has no endpoint {request.method} /{path}.")
+    if found["part"] == "mlflow-artifacts":
+        return artifacts.answer(context, found["path"])
+    return router.answer(context, found["path"])

@@ -1,0 +1,60 @@
+"""The HTTP server's processes: granian's main process, and the application that each of its workers loads."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from modelyard.config.settings import Settings
+from modelyard.config.sources import load_settings
+from modelyard.core.processes import end_with_parent
+
+MOST_WORKERS = 8
+RESPAWN_SECONDS = 0.2
+STOP_SECONDS = 5
+
+
+def worker_count(settings: Settings) -> int:
+    """Return how many server processes the settings ask for: on SQLite always one."""
+    if settings.database_url.startswith("sqlite:"):
+        return 1
+    return settings.server.workers or min(MOST_WORKERS, os.cpu_count() or 1)
+
+
+def create_wsgi_app() -> Any:
+    """Build the application in a server process; granian calls it there."""
+    end_with_parent()
+    from modelyard.core.bootstrap import build
+    from modelyard.web.app import create_app
+
+    return create_app(build(load_settings(), process="web"))
+
+
+def main() -> None:
+    """Run granian's main process until it is told to stop; settings come from the file and the environment."""
+    end_with_parent()
+    from granian import Granian
+    from granian.constants import Interfaces
+
+    settings = load_settings()
+    Granian(
+        "modelyard.web.server:create_wsgi_app",
+        address=settings.server.host,
+        port=settings.server.port,
+        interface=Interfaces.WSGI,
+        factory=True,
+        workers=worker_count(settings),
+        blocking_threads=settings.server.threads,
+        backpressure=settings.server.threads * 4,
+        respawn_failed_workers=True,
+        respawn_interval=RESPAWN_SECONDS,
+        workers_kill_timeout=STOP_SECONDS,
+        websockets=False,
+        log_enabled=True,
+        log_access=False,
+    ).serve()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,158 @@
+"""`modelyard serve`: one light process that starts the server and the job worker, restarts them, and ends them in order.
+
+It imports nothing heavy, holds the lock of the data directory, and upgrades the database before it starts anything.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+from modelyard.config.settings import Settings, declared_settings
+from modelyard.core.errors import ConfigurationError
+from modelyard.core.processes import PARENT_VARIABLE
+
+LOCK_FILE = "serve.lock"
+STOP_SECONDS = 9
+LONGEST_PAUSE_SECONDS = 30
+STEADY_SECONDS = 60
+
+
+@dataclass
+class Child:
+    """A process that is kept running."""
+
+    name: str
+    command: list[str]
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0
+    failures: int = 0
+    start_after: float = field(default=0)
+
+    def keep_running(self, environment: dict[str, str]) -> None:
+        """Start it if it does not run; after a failure with a pause that doubles up to 30 s."""
+        now = time.monotonic()
+        if self.process is not None:
+            code = self.process.poll()
+            if code is None:
+                return
+            self.failures = 0 if now - self.started_at > STEADY_SECONDS else self.failures + 1
+            pause = min(LONGEST_PAUSE_SECONDS, 0.1 * 2**self.failures)
+            say(f"the {self.name} ended with {code}; it starts again in {pause:.1f} s")
+            self.process, self.start_after = None, now + pause
+        if now >= self.start_after:
+            self.process = subprocess.Popen(self.command, env=environment)
+            self.started_at = now
+
+    def stop(self) -> None:
+        """Ask it to end, and end it after 9 s."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def run(settings: Settings, *, with_worker: bool = True) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code. Raises `ConfigurationError` where it cannot start."""
+    directory = settings.data.directory.resolve()
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = take_lock(directory / LOCK_FILE)
+    check_port(settings.server.host, settings.server.port)
+    environment = child_environment(settings)
+    upgrade = [sys.executable, "-m", "modelyard.cli.main", "admin", "db", "upgrade"]
+    if subprocess.run(upgrade, env=environment, stdout=subprocess.DEVNULL, check=False).returncode != 0:
+        raise ConfigurationError("The database could not be upgraded; the lines above say why.")
+    children = [Child("server", [sys.executable, "-m", "modelyard.web.server"])]
+    if with_worker:
+        children.append(Child("worker", [sys.executable, "-m", "modelyard.cli.main", "worker"]))
+    try:
+        return _watch(children, environment, settings)
+    finally:
+        lock.close()
+
+
+def _watch(children: list[Child], environment: dict[str, str], settings: Settings) -> int:
+    stopping: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopping.append(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    say(f"serving at {settings.public_url} (data in {settings.data.directory.resolve()})")
+    while not stopping:
+        for child in children:
+            child.keep_running(environment)
+        time.sleep(0.1)
+    say("stopping")
+    for child in children:
+        child.stop()
+    return 0
+
+
+def take_lock(path: Path) -> IO[str]:
+    """Hold the data directory for this server; raises `ConfigurationError` naming the process that holds it already."""
+    lock = path.open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        holder = lock.read().strip() or "unknown"
+        lock.close()
+        raise ConfigurationError(
+            f"Another server (pid {holder}) uses {path.parent}. Stop it, or give this one another --data-dir."
+        ) from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise `ConfigurationError` where something listens already: granian would share the port with it silently."""
+    try:
+        with socket.create_connection((host if host not in {"0.0.0.0", "::"} else "127.0.0.1", port), timeout=1):  # noqa: S104
+            raise ConfigurationError(f"Something listens on {host}:{port} already. Give another --port.")
+    except OSError:
+        return
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """Return the environment that gives the children these very settings, wherever each came from."""
+    environment = dict(os.environ)
+    for key, _ in declared_settings():
+        if key not in settings.origins:
+            continue
+        section, name = key.split(".")
+        value = getattr(getattr(settings, section), name)
+        text = ",".join(value) if isinstance(value, tuple) else str(value)
+        environment["MODELYARD_" + key.replace(".", "_").upper()] = text
+    metrics = settings.data.directory.resolve() / "metrics"
+    shutil.rmtree(metrics, ignore_errors=True)
+    metrics.mkdir(parents=True)
+    environment |= {
+        "MODELYARD_DATA_DIRECTORY": str(settings.data.directory.resolve()),
+        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+        PARENT_VARIABLE: str(os.getpid()),
+    }
+    return environment
+
+
+def say(text: str) -> None:
+    """Write a line to the log."""
+    sys.stderr.write(f"modelyard: {text}\n")
+    sys.stderr.flush()

@@ -1,0 +1,70 @@
+import { Text } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import type { PlatformEvent } from "../api/api";
+import { eventsQuery, projectQuery, usePaged } from "../api/queries";
+import { ListBody } from "../components/ListBody";
+import { PageTitle } from "../components/PageTitle";
+import { RelativeTime } from "../components/RelativeTime";
+import { EmptyState } from "../components/states";
+import { useScope } from "../components/useScope";
+import { changes } from "../lib/events";
+import { sentence } from "../lib/format";
+import classes from "./Activity.module.css";
+
+export function Activity() {
+  const scope = useScope();
+  const query = usePaged(eventsQuery(scope));
+  const project = useQuery(projectQuery(scope)).data;
+  return (
+    <>
+      <PageTitle parts={["Activity", project?.name ?? scope.project]} />
+      <h2 className="hidden-text">Activity</h2>
+      <ListBody
+        what="events"
+        query={query}
+        empty={
+          <EmptyState title="Nothing has happened yet">
+            <Text>
+              Runs that end, versions that change their stage, deployments that become ready: each stands here
+              with who did it and when.
+            </Text>
+          </EmptyState>
+        }
+      >
+        {(items) => (
+          <ol className={`panel ${classes.list}`}>
+            {items.map((event) => (
+              <EventLine key={event.id} event={event} />
+            ))}
+          </ol>
+        )}
+      </ListBody>
+    </>
+  );
+}
+
+function EventLine({ event }: { event: PlatformEvent }) {
+  const changed = changes(event.before, event.after);
+  return (
+    <li>
+      <div className={classes.what}>
+        <span className={classes.action}>{sentence(event.action)}</span>
+        <span className={classes.object}>{event.object.name}</span>
+        {changed.length > 0 && (
+          <ul className={classes.changes} aria-label="Changes">
+            {changed.map(({ field, from, to }) => (
+              <li key={field}>
+                <span className="dim">{sentence(field)}:</span> {from !== null && <>{from} → </>}
+                {to}
+              </li>
+            ))}
+          </ul>
+        )}
+      </div>
+      <div className={classes.who}>
+        {event.actor.name}
+        {event.actor.kind === "token" && " by token"} · <RelativeTime at={event.occurred_at} />
+      </div>
+    </li>
+  );
+}

@@ -1,0 +1,63 @@
+import { Navigate, type RouteObject } from "react-router";
+import { RouteError } from "./components/RouteError";
+import { RouteLoading } from "./components/RouteLoading";
+import { RequireSession } from "./components/RequireSession";
+import { Root } from "./components/Root";
+
+/** Pages come by route: who signs in does not load the charts. */
+export const routes: RouteObject[] = [
+  {
+    Component: Root,
+    ErrorBoundary: RouteError,
+    HydrateFallback: RouteLoading,
+    children: [
+      { path: "sign-in", lazy: async () => ({ Component: (await import("./pages/SignIn")).SignIn }) },
+      {
+        Component: RequireSession,
+        children: [
+          {
+            ErrorBoundary: RouteError,
+            children: [
+              { index: true, lazy: async () => ({ Component: (await import("./pages/Projects")).Projects }) },
+              {
+                path: "plugins",
+                lazy: async () => ({ Component: (await import("./pages/Plugins")).Plugins }),
+              },
+              { path: "tokens", lazy: async () => ({ Component: (await import("./pages/Tokens")).Tokens }) },
+              {
+                path: ":organization",
+                lazy: async () => ({ Component: (await import("./pages/Projects")).Projects }),
+              },
+              {
+                path: ":organization/:project",
+                lazy: async () => ({ Component: (await import("./pages/Project")).Project }),
+                children: [
+                  { index: true, element: <Navigate to="runs" replace /> },
+                  { path: "runs", lazy: async () => ({ Component: (await import("./pages/Runs")).Runs }) },
+                  { path: "runs/:run", lazy: async () => ({ Component: (await import("./pages/Run")).Run }) },
+                  {
+                    path: "models",
+                    lazy: async () => ({ Component: (await import("./pages/Models")).Models }),
+                  },
+                  {
+                    path: "models/:model",
+                    lazy: async () => ({ Component: (await import("./pages/Model")).Model }),
+                  },
+                  {
+                    path: "deployments",
+                    lazy: async () => ({ Component: (await import("./pages/Deployments")).Deployments }),
+                  },
+                  {
+                    path: "activity",
+                    lazy: async () => ({ Component: (await import("./pages/Activity")).Activity }),
+                  },
+                ],
+              },
+              { path: "*", lazy: async () => ({ Component: (await import("./pages/NotFound")).NotFound }) },
+            ],
+          },
+        ],
+      },
+    ],
+  },
+];

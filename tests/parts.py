@@ -1,0 +1,37 @@
+"""The real parts that tests use. Under CI=true a missing part fails; elsewhere its tests are skipped, with the reason."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+
+import pytest
+
+POSTGRESQL_VARIABLE = "MODELYARD_TEST_POSTGRESQL"
+
+
+def need(found: object, reason: str) -> None:
+    """Skip, or fail in CI, unless `found`."""
+    if found:
+        return
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"CI lacks a part: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+@functools.cache
+def postgresql_url() -> str:
+    """The address of a server whose user may create databases, without a database's name."""
+    url = os.environ.get(POSTGRESQL_VARIABLE, "")
+    need(url, f"no PostgreSQL: set {POSTGRESQL_VARIABLE}, for example to postgresql://postgres@127.0.0.1:5432")
+    return url.rstrip("/")
+
+
+@functools.cache
+def chromium() -> str:
+    """The browser's path."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    need(path, "no chromium on the PATH")
+    assert path is not None
+    return path
