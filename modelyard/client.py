@@ -49,6 +49,7 @@ Json = dict[str, Any]
 MAX_ATTEMPTS = 4
 MAX_RETRY_WAIT_SECONDS = 10.0
 PAGE_SIZE = 200
+HISTORY_PAGE_SIZE = 5000
 CHUNK_BYTES = 256 * 1024
 
 
@@ -298,6 +299,13 @@ def _segments(*parts: object) -> str:
     return "".join("/" + quote(str(part), safe="") for part in parts)
 
 
+def _word(text: str) -> str:
+    """Return what may stand between the quotes of a filter."""
+    if not text.replace("_", "").isalnum():
+        raise InvalidInputError(f"{text!r} is no status.", code="invalid_input")
+    return text.upper()
+
+
 def _given(**values: Any) -> Json:
     """Return the values that were given: None is "not said" everywhere in this client."""
     return {name: value for name, value in values.items() if value is not None}
@@ -379,12 +387,19 @@ class Client:
         response = self.send(method, path, params=params, json=json)
         return response.json() if response.read() else None
 
-    def pages(self, path: str, params: Mapping[str, Any] | None = None, *, limit: int | None = None) -> Iterator[Json]:
+    def pages(
+        self,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        limit: int | None = None,
+        page_size: int = PAGE_SIZE,
+    ) -> Iterator[Json]:
         """Yield the items of a list, asking for a page when the one before is used up; at most `limit` of them."""
         left = limit
         cursor: str | None = None
         while left is None or left > 0:
-            size = PAGE_SIZE if left is None else min(left, PAGE_SIZE)
+            size = page_size if left is None else min(left, page_size)
             page = self.call("GET", path, params={**(params or {}), "limit": size, "cursor": cursor})
             if not isinstance(page, dict) or not isinstance(page.get("items"), list):
                 raise UnexpectedAnswerError(f"{self.url}{path} answered without a list of items.", status=200)
@@ -543,8 +558,10 @@ class _Resource:
             raise UnexpectedAnswerError(f"{self._client.url}{self._path}{_segments(*parts)} answered no object.")
         return answer
 
-    def _list(self, *parts: object, limit: int | None = None, **params: Any) -> Iterator[Json]:
-        return self._client.pages(self._path + _segments(*parts), params, limit=limit)
+    def _list(
+        self, *parts: object, limit: int | None = None, page_size: int = PAGE_SIZE, **params: Any
+    ) -> Iterator[Json]:
+        return self._client.pages(self._path + _segments(*parts), params, limit=limit, page_size=page_size)
 
 
 class Sessions(_Resource):
@@ -701,6 +718,10 @@ class Project(_Resource):
         """Yield the experiments."""
         return self._list("experiments", limit=limit)
 
+    def create_experiment(self, name: str) -> Json:
+        """Make an experiment."""
+        return self._one("POST", "experiments", json={"name": name})
+
     def events(self, *, limit: int | None = None) -> Iterator[Json]:
         """Yield what happened, newest first."""
         return self._list("events", limit=limit)
@@ -769,25 +790,39 @@ class Runs(_Resource):
         order_by: str | None = None,
         limit: int | None = None,
     ) -> Iterator[Json]:
-        """Yield runs; `filter` is in MLflow's language, `order_by` such as ``metrics.auc DESC``."""
-        return self._list("runs", limit=limit, experiment=experiment, status=status, filter=filter, order_by=order_by)
+        """Yield runs; `filter` is in MLflow's language, `order_by` such as ``metrics.auc DESC``.
+
+        `status` is one more condition of the filter.
+        """
+        if status is not None:
+            condition = f"attributes.status = '{_word(status)}'"
+            filter = f"{filter} and {condition}" if filter else condition  # noqa: A001
+        return self._list("runs", limit=limit, experiment=experiment, filter=filter, order_by=order_by)
 
     def get(self, run_id: str) -> Json:
         """Return one."""
         return self._one("GET", "runs", run_id)
 
+    def delete(self, run_id: str) -> None:
+        """Move one to the deleted; `restore` brings it back."""
+        self._call("DELETE", "runs", run_id)
+
+    def restore(self, run_id: str) -> Json:
+        """Bring a deleted one back."""
+        return self._one("POST", "runs", run_id, "restore")
+
     def metric_history(self, run_id: str, key: str, *, limit: int | None = None) -> Iterator[Json]:
         """Yield the points of one metric in the order of steps; not-numbers are texts such as ``"NaN"``."""
-        return self._list("runs", run_id, "metrics", key, limit=limit)
+        return self._list("runs", run_id, "metrics", key, limit=limit, page_size=HISTORY_PAGE_SIZE)
 
     def artifacts(self, run_id: str, path: str = "") -> Iterator[Json]:
-        """Yield what lies directly in a folder: `{path, is_dir, size_bytes}`."""
+        """Yield what lies directly in a folder: `{path, is_directory, size_bytes}`."""
         return self._list("runs", run_id, "artifacts", path=path or None)
 
     def files(self, run_id: str, path: str = "") -> Iterator[Json]:
         """Yield all files of a folder and the folders in it."""
         for artifact in self.artifacts(run_id, path):
-            if artifact["is_dir"]:
+            if artifact["is_directory"]:
                 yield from self.files(run_id, artifact["path"])
             else:
                 yield artifact

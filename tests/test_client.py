@@ -293,18 +293,30 @@ class TestPages:
     def test_pages_are_asked_for_when_they_are_needed(self, api: FakeApi, client: Client) -> None:
         path = f"{PROJECT}/runs"
         api.put("GET", path, {"items": [{"id": 1}, {"id": 2}], "next_cursor": "c1"}, {"items": [{"id": 3}]})
-        runs = client.project("acme", "churn").runs.list(filter="metrics.auc > 0.9", order_by="metrics.auc DESC")
+        runs = client.project("acme", "churn").runs.list(
+            filter="metrics.auc > 0.9", status="finished", order_by="metrics.auc DESC"
+        )
         assert api.asked == []
         assert next(runs)["id"] == 1
         assert len(api.asked) == 1
         assert [run["id"] for run in runs] == [2, 3]
-        assert api.asked[0].query == {"filter": "metrics.auc > 0.9", "order_by": "metrics.auc DESC", "limit": "200"}
+        condition = "metrics.auc > 0.9 and attributes.status = 'FINISHED'"
+        assert api.asked[0].query == {"filter": condition, "order_by": "metrics.auc DESC", "limit": "200"}
         assert api.asked[1].query["cursor"] == "c1"
 
     def test_a_limit_bounds_what_is_asked_for(self, api: FakeApi, client: Client) -> None:
         api.put("GET", f"{PROJECT}/models", {"items": [{"id": n} for n in range(3)], "next_cursor": "c"})
         assert len(list(client.project("acme", "churn").models.list(limit=2))) == 2
         assert [asked.query["limit"] for asked in api.asked] == ["2"]
+
+    def test_a_status_cannot_smuggle_a_condition(self, client: Client) -> None:
+        with pytest.raises(InvalidInputError):
+            client.project("acme", "churn").runs.list(status="A' or attributes.status = 'B")
+
+    def test_a_history_comes_in_large_pages(self, api: FakeApi, client: Client) -> None:
+        api.page(f"{PROJECT}/runs/r1/metrics/loss", [])
+        assert list(client.project("acme", "churn").runs.metric_history("r1", "loss")) == []
+        assert int(api.last.query["limit"]) > 1000
 
     def test_a_cursor_that_stands_still_ends(self, api: FakeApi, client: Client) -> None:
         api.put("GET", "/api/v1/tokens", {"items": [{}], "next_cursor": "same"})
@@ -349,8 +361,8 @@ class TestDownload:
     def test_files_walks_folders(self, api: FakeApi, client: Client) -> None:
         def listing(asked: Any) -> Answer:
             here = {
-                "": [{"path": "a.txt", "is_dir": False}, {"path": "d", "is_dir": True}],
-                "d": [{"path": "d/b.txt", "is_dir": False}],
+                "": [{"path": "a.txt", "is_directory": False}, {"path": "d", "is_directory": True}],
+                "d": [{"path": "d/b.txt", "is_directory": False}],
             }
             return Answer(body={"items": here[asked.query.get("path", "")], "next_cursor": None})
 
@@ -448,6 +460,9 @@ VERBS = [
     (lambda c: _project(c).connections.try_out("storage", "s3", {}), "POST", f"{PROJECT}/connections/test",
      {"kind": "storage", "provider": "s3", "settings": {}}),
     (lambda c: _project(c).runs.get("r1"), "GET", f"{PROJECT}/runs/r1", None),
+    (lambda c: _project(c).runs.delete("r1"), "DELETE", f"{PROJECT}/runs/r1", None),
+    (lambda c: _project(c).runs.restore("r1"), "POST", f"{PROJECT}/runs/r1/restore", None),
+    (lambda c: _project(c).create_experiment("e"), "POST", f"{PROJECT}/experiments", {"name": "e"}),
     (lambda c: _project(c).models.get("a b/ü"), "GET", f"{PROJECT}/models/a b/ü", None),
     (lambda c: _project(c).models.create("risk", tags={"a": "b"}), "POST", f"{PROJECT}/models",
      {"name": "risk", "tags": {"a": "b"}}),
@@ -534,3 +549,15 @@ def test_importing_the_client_loads_nothing_else() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_every_class_and_verb_is_documented() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "client.md").read_text("utf-8")
+    for name, value in vars(module).items():
+        if not isinstance(value, type) or value.__module__ != module.__name__ or name.startswith("_"):
+            continue
+        if issubclass(value, ClientError):
+            assert f"`{name}`" in page
+        if issubclass(value, module._Resource):
+            verbs = [verb for verb in vars(value) if not verb.startswith("_") and callable(getattr(value, verb))]
+            assert all(f"`{verb}" in page for verb in verbs), name

@@ -23,7 +23,7 @@ def download_artifacts(runs: Runs, run_id: str, path: str, to: Path) -> list[Pat
         raise Failure("The run has no artifacts.", code=NOT_FOUND)
     # The listing of a file is empty: it has nothing in it.
     base = PurePosixPath(path) if files else PurePosixPath(path).parent
-    files = files or [{"path": path, "is_dir": False, "size_bytes": None}]
+    files = files or [{"path": path, "is_directory": False, "size_bytes": None}]
     targets = [_inside(to, base, PurePosixPath(file["path"])) for file in files]
     with progress(files) as advance:
         for file, target in zip(files, targets, strict=True):

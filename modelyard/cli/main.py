@@ -65,3 +65,7 @@ def cli(ctx: click.Context, profile: str | None) -> None:
 def main() -> None:
     """Run the command line; ends the process with the exit code."""
     cli(prog_name="modelyard")
+
+
+if __name__ == "__main__":
+    main()

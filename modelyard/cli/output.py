@@ -95,8 +95,8 @@ def show_one(item: Json, columns: Sequence[Column], output: str) -> None:
     pairs = [(title, cell(_value(item, source))) for title, source in columns]
     width = max(_width(title) for title, _ in pairs)
     for title, text in pairs:
-        label = f"{title}{' ' * (width - _width(title))}"
-        click.echo(f"{click.style(label, bold=True)}  {text}".rstrip())
+        gap = " " * (width - _width(title) + 2) if text else ""
+        click.echo(f"{click.style(title, bold=True)}{gap}{text}")
 
 
 def show_rows(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

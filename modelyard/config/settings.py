@@ -77,7 +77,8 @@ class OutgoingSettings:
     """Calls to addresses that users gave."""
 
     allowed_networks: tuple[str, ...] = setting(
-        (), "Private networks that webhooks may reach, as CIDR, separated by commas; public addresses are always allowed."
+        (),
+        "Private networks that webhooks may reach, as CIDR, separated by commas; public addresses are always allowed.",
     )
 
 
@@ -86,7 +87,9 @@ class SecretSettings:
     """Encryption of connections' secrets."""
 
     keys: tuple[str, ...] = setting(
-        (), "Fernet keys, newest first, separated by commas; empty is the file secret.keys in the data folder.", secret=True
+        (),
+        "Fernet keys, newest first, separated by commas; empty is the file secret.keys in the data folder.",
+        secret=True,
     )
 
 
@@ -128,7 +131,9 @@ class Settings:
             section, name = key.split(".")
             value = getattr(getattr(self, section), name)
             masked = "********" if declared.metadata["secret"] and value else value
-            yield Described(key, masked, declared.default, declared.metadata["description"], self.origins.get(key, "default"))
+            yield Described(
+                key, masked, declared.default, declared.metadata["description"], self.origins.get(key, "default")
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from modelyard.config.settings import Settings
@@ -10,6 +11,7 @@ from modelyard.core import db, outgoing
 from modelyard.core.artifacts.service import ArtifactService
 from modelyard.core.deployments.reconcile import Reconciler
 from modelyard.core.deployments.service import DeploymentService
+from modelyard.core.errors import ConfigurationError
 from modelyard.core.events import Events
 from modelyard.core.identity.service import SessionService, TokenService, UserService
 from modelyard.core.logs import configure_logging
@@ -63,7 +65,7 @@ def build(settings: Settings, *, process: str) -> Services:
         pool_size=settings.database.pool_size,
         pool_timeout_seconds=settings.database.pool_timeout_seconds,
     )
-    outgoing.set_policy(outgoing.OutgoingPolicy(settings.outgoing.allowed_networks))
+    outgoing.set_policy(outgoing.OutgoingPolicy(_networks(settings)))
     guard = Guard()
     plugins = PluginManager(
         disabled=frozenset(settings.plugins.disabled),
@@ -75,6 +77,16 @@ def build(settings: Settings, *, process: str) -> Services:
     services = _wire(settings, plugins, guard)
     plugins.startup(process)
     return services
+
+
+def _networks(settings: Settings) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(text) for text in settings.outgoing.allowed_networks)
+    except ValueError as error:
+        origin = settings.origins.get("outgoing.allowed_networks", "default")
+        raise ConfigurationError(
+            f"outgoing.allowed_networks (from {origin}): {error}.", hint="Write networks as 10.0.0.0/8."
+        ) from None
 
 
 def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
@@ -92,9 +104,7 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
     )
     tracker_of: Any = connections.tracker_of
     experiments = ExperimentService(events, tracker_of)
-    artifacts = ArtifactService(
-        connections.storage_of, max_artifact_bytes=settings.server.max_artifact_bytes
-    )
+    artifacts = ArtifactService(connections.storage_of, max_artifact_bytes=settings.server.max_artifact_bytes)
     versions = ModelVersionService(events)
     return Services(
         settings=settings,
@@ -117,7 +127,5 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
         deployments=DeploymentService(
             events=events, connections=connections, versions=versions, secrets=secrets, data_directory=data_directory
         ),
-        reconciler=Reconciler(
-            events=events, connections=connections, secrets=secrets, data_directory=data_directory
-        ),
+        reconciler=Reconciler(events=events, connections=connections, secrets=secrets, data_directory=data_directory),
     )

@@ -13,6 +13,8 @@ A plugin is a module (or object) named by an entry point in the group ``modelyar
         register(PigeonNotifier)
 
 What goes wrong in a hook costs that hook's own call and nothing else; the reason is shown by `modelyard plugins list`.
+A plugin that cannot be imported in time, has a hook with a wrong argument or a hook that does not exist, is left out
+altogether. docs/plugins.md is the guide for authors.
 """
 
 from __future__ import annotations
@@ -42,8 +44,8 @@ def startup(process: str) -> None:
 
     :param process: ``web``, ``worker`` or ``cli``.
 
-    Runs outside any transaction, under the guard's deadline. What it raises is shown as the plugin's error; the plugin
-    stays loaded.
+    Runs outside any transaction, within the deadline for loading (10 s). What it raises is shown as the plugin's error;
+    the plugin stays loaded.
     """
 
 
@@ -54,8 +56,10 @@ def startup(process: str) -> None:
 def register_storages(register: Callable[[type[Storage]], None]) -> None:
     """Offer places to keep artifacts.
 
-    Called once when the plugin is loaded, in every process. :param register: call it with each `Storage` class; it
-    refuses a class that breaks the contract or a name that is taken, by an exception that names both.
+    Called once when the plugin is loaded, in every process, within the deadline for loading.
+
+    :param register: call it with each `Storage` class; it refuses a class that breaks the contract or a name that is
+        taken, by an exception that names both. When the hook raises, none of the classes of this call is offered.
     """
 
 

@@ -47,8 +47,10 @@ class Health:
 class Provider(ABC):
     """What all four interfaces share.
 
+    `name` matches ``[a-z0-9_]+`` and is unique among the providers of one interface; `title` is for people.
     `settings_schema` validates the settings of a connection, becomes JSON Schema for the API and a form on the screen;
-    a field with `metadata={"secret": True}` is encrypted at rest and never shown again.
+    a field with `metadata={"secret": True}` is encrypted at rest and never shown again (first level only). A provider
+    with the capability ``local`` never waits for a network: it is called directly, without a thread and a deadline.
     """
 
     name: ClassVar[str]
@@ -105,7 +107,7 @@ class Storage(Provider):
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One message to people or machines. `id` stays the same over every attempt: receivers may use it to drop doubles."""
+    """One message to people or machines. `id` stays the same over all attempts, so that receivers can drop doubles."""
 
     id: str
     action: str

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
-from peewee import BigIntegerField, Case, CharField, IntegerField, TextField
+from peewee import BigIntegerField, Case, CharField, IntegerField, TextField, fn
 
 from modelyard.core.db import JSONText, Table, atomic, database, is_postgresql, new_id, now_ms
 from modelyard.core.errors import LeaseLost
@@ -54,7 +54,7 @@ class LeasedTable(Table):
                 .limit(1)
             )
             if is_postgresql():
-                due = due.for_update("FOR UPDATE SKIP LOCKED")
+                due = due.for_update(skip_locked=True)
             row_id = due.scalar()
             if row_id is None:
                 return None
@@ -71,7 +71,8 @@ class LeasedTable(Table):
     @classmethod
     def next_due_ms(cls) -> int | None:
         """Return when the next queued row is due, for a worker that wants to sleep until then."""
-        return cls.select(cls.run_after_ms).where(cls.state == "queued").order_by(cls.run_after_ms).limit(1).scalar()
+        due: int | None = cls.select(fn.MIN(cls.run_after_ms)).where(cls.state == "queued").scalar()
+        return due
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,9 @@ class Bell:
             database.execute_sql(f"NOTIFY {cls.CHANNEL}")
 
 
-def enqueue(kind: str, arguments: Mapping[str, Any], *, dedupe_key: str | None = None, after_seconds: float = 0) -> None:
+def enqueue(
+    kind: str, arguments: Mapping[str, Any], *, dedupe_key: str | None = None, after_seconds: float = 0
+) -> None:
     """Write a job, in the caller's transaction if there is one.
 
     With a `dedupe_key` that an open job has, no second one is made: the open job is made due at once instead, also when

@@ -10,8 +10,30 @@ from modelyard.core.errors import InvalidInput
 SLUG = re.compile(r"[a-z0-9](-?[a-z0-9])*")
 MAX_SLUG = 63
 RESERVED_SLUGS = frozenset(
-    "admin api assets docs events health login metrics mlflow new organizations plugins projects "
-    "serve session settings sign-in sign-out static tokens users version".split()
+    [
+        "admin",
+        "api",
+        "assets",
+        "docs",
+        "events",
+        "health",
+        "login",
+        "metrics",
+        "mlflow",
+        "new",
+        "organizations",
+        "plugins",
+        "projects",
+        "serve",
+        "session",
+        "settings",
+        "sign-in",
+        "sign-out",
+        "static",
+        "tokens",
+        "users",
+        "version",
+    ]
 )
 
 
@@ -44,7 +66,9 @@ def check_text(value: str, field: str, *, longest: int, shortest: int = 0) -> st
     """Return `value` unless it is too long, too short, or holds control characters or halves of surrogate pairs."""
     if not shortest <= len(value) <= longest:
         raise InvalidInput(f"{field} has {len(value)} characters; {shortest} to {longest} are allowed.", field=field)
-    bad = next((letter for letter in value if unicodedata.category(letter) in {"Cs", "Cc"} and letter not in "\n\t\r"), None)
+    bad = next(
+        (letter for letter in value if unicodedata.category(letter) in {"Cs", "Cc"} and letter not in "\n\t\r"), None
+    )
     if bad is not None:
         raise InvalidInput(f"{field} holds the character U+{ord(bad):04X}.", hint="Take it out.", field=field)
     return value

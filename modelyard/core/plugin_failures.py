@@ -16,7 +16,10 @@ from typing import Any
 from urllib.parse import quote
 
 from modelyard.core.errors import (
+    AlreadyExists,
+    Conflict,
     InvalidInput,
+    InvalidTransition,
     ModelyardError,
     NotFound,
     PluginContractError,
@@ -25,6 +28,7 @@ from modelyard.core.errors import (
     PluginNotFound,
     PluginTimeout,
     PluginUnavailable,
+    TooLarge,
 )
 
 MAX_TEXT = 500
@@ -33,7 +37,7 @@ MASK = "***"
 _PLUGIN_ERRORS = frozenset(
     {PluginError, PluginLoadError, PluginNotFound, PluginTimeout, PluginUnavailable, PluginContractError}
 )
-_ANSWERS = frozenset({NotFound, InvalidInput})
+_ANSWERS = frozenset({NotFound, InvalidInput, Conflict, AlreadyExists, InvalidTransition, TooLarge})
 
 
 def strip_secrets(text: str, secrets: Collection[str], *, limit: int = MAX_TEXT) -> str:
@@ -68,7 +72,7 @@ def _written_forms(secrets: Collection[str]) -> list[str]:
 
 
 def describe(exception: BaseException, *, plugin: str, operation: str, secrets: Collection[str] = ()) -> ModelyardError:
-    """Return the error to raise instead: `NotFound` and `InvalidInput` are answers, all others become `PluginError`.
+    """Return the error to raise instead: answers such as `NotFound` stay what they are, all else is a `PluginError`.
 
     Runs foreign code: call it on the plugin's thread.
     """

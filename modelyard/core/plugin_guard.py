@@ -85,8 +85,8 @@ class Guard:
         """Return what the function returns, within the deadline, waiting for a free thread included.
 
         Raises `PluginTimeout`, `PluginUnavailable` while every thread of the connection is lost, `PluginContractError`
-        where the value is no `expect`, the plugin's own `PluginError`, `NotFound` or `InvalidInput`, and `PluginError`
-        for whatever else it raised.
+        where the value is no `expect`, the plugin's own `PluginError`, its answers (`NotFound`, `InvalidInput`, the
+        `Conflict` family, `TooLarge`), and `PluginError` for whatever else it raised.
         """
         call = Call(plugin, operation, deadline_seconds, connection, secrets, expect)
         value: T = self._value_of(call, self._on_thread(call, lambda: function(*args)))

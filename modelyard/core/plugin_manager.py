@@ -261,7 +261,7 @@ class PluginManager:
         in_use = plugin.state == "loaded"
         hints = [hint for _, hint in plugin.problems if hint]
         if plugin.state == "disabled":
-            hints = [f"Take '{source.name}' out of the disabled plugins (MODELYARD_DISABLED_PLUGINS) to load it."]
+            hints = [f"Take '{source.name}' out of the setting plugins.disabled (MODELYARD_PLUGINS_DISABLED)."]
         return PluginStatus(
             name=source.name,
             distribution=source.distribution,

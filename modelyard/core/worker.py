@@ -65,7 +65,10 @@ class Worker:
             self._held[table, row.id] = lease
         try:
             if row.attempts > self._max_attempts:
-                lease.fail(f"Given up after {self._max_attempts} attempts that ended with their worker.", retry_after_seconds=None)
+                lease.fail(
+                    f"Given up after {self._max_attempts} attempts that ended with their worker.",
+                    retry_after_seconds=None,
+                )
             else:
                 act(row, lease)
         except LeaseLost:
@@ -187,7 +190,7 @@ def _seconds_until_due() -> float:
         )
         if moment is not None
     ]
-    return min([1.0, *(max(0, wait) / 1000 for wait in waits)])
+    return float(min([1.0, *(max(0, wait) / 1000 for wait in waits)]))
 
 
 def main(settings: Settings) -> int:

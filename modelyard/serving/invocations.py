@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
-import pandas as pd  # type: ignore[import-untyped]
+import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.types import DataType, Schema
 from mlflow.utils import proto_json_utils

@@ -8,7 +8,7 @@ import json
 from typing import Any, cast
 
 import numpy as np
-import pandas as pd  # type: ignore[import-untyped]
+import pandas as pd
 from mlflow.types import DataType, Schema, TensorSpec
 
 from modelyard.serving.config import Config

@@ -9,7 +9,7 @@ from types import NoneType
 from typing import Any, TypeAlias
 
 import numpy as np
-import pandas as pd  # type: ignore[import-untyped]
+import pandas as pd
 
 from modelyard.serving.encoding import dumps
 from modelyard.serving.messages import bad_input, json_kind

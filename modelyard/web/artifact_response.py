@@ -11,7 +11,9 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from modelyard.core.projects.models import Project
 from modelyard.web.context import actor, release_connection, services
 
-INERT_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "application/json", "text/csv", "text/plain"})
+INERT_TYPES = frozenset(
+    {"image/png", "image/jpeg", "image/gif", "image/webp", "application/json", "text/csv", "text/plain"}
+)
 
 
 def stream_file(project: Project, path: str) -> Response:
@@ -28,7 +30,7 @@ def stream_file(project: Project, path: str) -> Response:
         start, stop = span
     else:
         wanted, start, stop = None, 0, stored.size_bytes
-    chunks = services().artifacts.read(actor(), project, path, offset=start, length=stop - start)
+    _, chunks = services().artifacts.read(actor(), project, path, offset=start, length=stop - start)
     release_connection()
     response = Response(chunks, status=206 if wanted else 200, direct_passthrough=True)
     guessed = mimetypes.guess_type(path)[0] or ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -95,7 +96,8 @@ def problem_of_http(error: HTTPException) -> Response:
         fields = _flatten(messages)
         detail = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in fields.items())
         return problem(status, detail, code=code, errors=fields)
-    headers = {"Allow": ", ".join(sorted(error.valid_methods))} if getattr(error, "valid_methods", None) else None
+    valid: Iterable[str] | None = getattr(error, "valid_methods", None)
+    headers = {"Allow": ", ".join(sorted(valid))} if valid else None
     return problem(status, error.description or HTTPStatus(status).phrase, code=code, headers=headers)
 
 

@@ -45,10 +45,12 @@ def show() -> Response:
     registry: Any = REGISTRY
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         registry = CollectorRegistry()
-        MultiProcessCollector(registry)
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     failures = "".join(
         f'modelyard_plugin_failures_total{{plugin="{plugin}",operation="{operation}"}} {count}\n'
         for (plugin, operation), count in sorted(services().guard.failures.items())
     )
-    head = "# HELP modelyard_plugin_failures_total Failed plugin calls.\n# TYPE modelyard_plugin_failures_total counter\n"
+    head = (
+        "# HELP modelyard_plugin_failures_total Failed plugin calls.\n# TYPE modelyard_plugin_failures_total counter\n"
+    )
     return Response(generate_latest(registry).decode() + head + failures, content_type=CONTENT_TYPE_LATEST)

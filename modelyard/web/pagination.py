@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from functools import cache
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 

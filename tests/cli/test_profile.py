@@ -8,7 +8,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from modelyard.cli import profile as profiles
 from modelyard.cli.errors import ProfileError
 from modelyard.cli.profile import Profile, load_profile, profile_file, remove_profile, save_profile
 from tests.cli.conftest import TOKEN, Run
@@ -66,7 +65,7 @@ def test_a_write_that_fails_leaves_the_old_file(monkeypatch: pytest.MonkeyPatch)
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(profiles.os, "fsync", full)
+    monkeypatch.setattr("modelyard.cli.profile.os.fsync", full)
     with pytest.raises(OSError, match="No space"):
         save_profile("default", replace(ADA, token="other"))
     assert load_profile("default") == ADA

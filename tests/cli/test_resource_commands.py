@@ -67,12 +67,18 @@ DEPLOYMENT = {
     "created_at": TIME,
     "updated_at": TIME,
 }
-CONNECTION = {"id": "c1", "name": "hook", "kind": "notifier", "provider": "webhook", "enabled": True}
+CONNECTION: dict[str, Any] = {"id": "c1", "name": "hook", "kind": "notifier", "provider": "webhook", "enabled": True}
 CONNECTION |= {"settings": {"url": "https://x"}, "subscriptions": ["*"], "has_secrets": True}
-PROJECT_ITEM = {"id": "p1", "slug": "churn", "name": "Churn", "organization": "acme", "role": "admin"}
+PROJECT_ITEM: dict[str, Any] = {"id": "p1", "slug": "churn", "name": "Churn", "organization": "acme", "role": "admin"}
 PROJECT_ITEM |= {"description": "", "allow_local_deployments": True, "created_at": TIME, "archived_at": None}
 PROJECT_ITEM |= {"mlflow_uri": "http://127.0.0.1:5000/mlflow/acme/churn"}
-PLUGIN = {"name": "s3", "distribution": "x", "version": "1", "state": "failed", "error": "No module named boto3"}
+PLUGIN: dict[str, Any] = {
+    "name": "s3",
+    "distribution": "x",
+    "version": "1",
+    "state": "failed",
+    "error": "No module named boto3",
+}
 PLUGIN |= {"hint": "pip install boto3", "moments": [], "providers": []}
 
 # Each list: command, path, one item, words of its table.
@@ -151,6 +157,8 @@ CHANGES: list[tuple[str, str, str, Any, Any]] = [
     ),
     ("projects archive acme/churn", "PATCH", PROJECT, {"archived": True}, {}),
     ("projects restore acme/churn", "PATCH", PROJECT, {"archived": False}, {}),
+    ("experiments create boosting", "POST", f"{PROJECT}/experiments", {"name": "boosting"}, {"id": "1"}),
+    ("runs restore r1", "POST", f"{PROJECT}/runs/r1/restore", None, RUN),
     ("projects members set bo viewer", "PUT", f"{PROJECT}/members/bo", {"role": "viewer"}, {}),
     (
         "models create risk --tag team=a=b",
@@ -258,6 +266,7 @@ def test_changes(
         ("models delete-version risk 3", f"{PROJECT}/models/risk/versions/3", "risk/3"),
         ("deployments delete live", f"{PROJECT}/deployments/live", "live"),
         ("connections delete hook", f"{PROJECT}/connections/c1", "hook"),
+        ("runs delete r1", f"{PROJECT}/runs/r1", "y"),
         ("projects members remove bo", f"{PROJECT}/members/bo", "y"),
         ("organizations members remove acme bo", "/api/v1/organizations/acme/members/bo", "y"),
     ],
@@ -364,7 +373,8 @@ class TestRuns:
         result = run("runs", "list", *arguments, "--experiment", "0", "--limit", "2")
         assert len(result.stdout.splitlines()) == 3
         assert "--limit" in result.stderr
-        query = {"filter": "metrics.auc > 0.9", "order_by": "metrics.auc DESC", "status": "FINISHED"}
+        condition = "metrics.auc > 0.9 and attributes.status = 'FINISHED'"
+        query = {"filter": condition, "order_by": "metrics.auc DESC"}
         assert signed_in.last.query == {**query, "experiment": "0", "limit": "3"}
 
     def test_metrics(self, signed_in: FakeApi, run: Run, as_json: AsJson) -> None:
@@ -387,10 +397,10 @@ class TestRuns:
 class TestArtifacts:
     TREE: dict[str, list[dict[str, Any]]] = {
         "": [
-            {"path": "notes.txt", "is_dir": False, "size_bytes": 5},
-            {"path": "model", "is_dir": True, "size_bytes": None},
+            {"path": "notes.txt", "is_directory": False, "size_bytes": 5},
+            {"path": "model", "is_directory": True, "size_bytes": None},
         ],
-        "model": [{"path": "model/weights.bin", "is_dir": False, "size_bytes": 2048}],
+        "model": [{"path": "model/weights.bin", "is_directory": False, "size_bytes": 2048}],
     }
 
     @pytest.fixture(autouse=True)
@@ -438,7 +448,7 @@ class TestArtifacts:
     def test_nothing_is_written_outside_of_the_folder(
         self, run: Run, signed_in: FakeApi, home: Path, path: str
     ) -> None:
-        signed_in.page(f"{PROJECT}/runs/r1/artifacts", [{"path": path, "is_dir": False, "size_bytes": 1}])
+        signed_in.page(f"{PROJECT}/runs/r1/artifacts", [{"path": path, "is_directory": False, "size_bytes": 1}])
         assert run("runs", "artifacts", "download", "r1", "--to", "out").exit_code == 6
         assert not list(home.rglob("evil.sh"))
 

@@ -57,7 +57,10 @@ def test_a_database_of_newer_code_is_refused(settings: Settings, opened_database
 
 def test_the_embedded_database_is_durable_and_keeps_foreign_keys(tmp_path: Path) -> None:
     opened = db.open_database(f"sqlite:///{tmp_path / 'x.db'}")
-    found = {name: opened.execute_sql(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "foreign_keys")}
+    found = {
+        name: opened.execute_sql(f"PRAGMA {name}").fetchone()[0]
+        for name in ("journal_mode", "synchronous", "foreign_keys")
+    }
     assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
     opened.close()
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from modelyard.cli.api import in_project, limit_option, output_option
+from modelyard.cli.api import in_project, limit_option, output_option, yes_option
 from modelyard.cli.download import download_artifacts
-from modelyard.cli.output import Column, as_json, cell, show_list, show_one, show_rows, size
+from modelyard.cli.output import Column, as_json, cell, done, show_list, show_one, show_rows, size
 from modelyard.cli.sparkline import sparkline
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ COLUMNS: list[Column] = [
 DETAILS: list[Column] = [*COLUMNS[:5], ("Started", "started_at"), ("Ended", "ended_at"), *COLUMNS[6:]]
 DETAILS += [("Params", "params"), ("Tags", "tags")]
 ARTIFACT_COLUMNS: list[Column] = [
-    ("Path", lambda artifact: artifact["path"] + ("/" if artifact["is_dir"] else "")),
+    ("Path", lambda artifact: artifact["path"] + ("/" if artifact["is_directory"] else "")),
     ("Size", lambda artifact: size(artifact.get("size_bytes"))),
 ]
 
@@ -49,6 +49,16 @@ def list_experiments(project: Project, limit: int, output: str) -> None:
     show_list(found, columns, output, limit=limit, empty="The project has no experiments.")
 
 
+@experiments.command()
+@in_project
+@click.argument("name")
+@output_option
+def create(project: Project, name: str, output: str) -> None:
+    """Make an experiment."""
+    made = project.create_experiment(name)
+    done(made, output, f"Made the experiment {name} with the id {made['id']}.")
+
+
 @click.group()
 def runs() -> None:
     """Runs, their metrics and artifacts."""
@@ -57,7 +67,7 @@ def runs() -> None:
 @runs.command("list")
 @in_project
 @click.option("--experiment", metavar="ID", help="Only this experiment's.")
-@click.option("--status", help="Only those in this state.")
+@click.option("--status", help="Only those in this state, such as FINISHED.")
 @click.option("--filter", "filter_", help="Only those that fit, such as \"metrics.auc > 0.9 and params.depth = '4'\".")
 @click.option("--order-by", help="Such as `metrics.auc DESC`; default: the newest first.")
 @limit_option
@@ -107,6 +117,27 @@ def metrics(project: Project, run_id: str, key: str, last: int, output: str) -> 
             ["Step", "Time", "Value"],
             [[cell(point["step"]), cell(point["timestamp"]), cell(point["value"])] for point in shown],
         )
+
+
+@runs.command()
+@in_project
+@click.argument("run_id", metavar="RUN")
+@yes_option
+def delete(project: Project, run_id: str, yes: bool) -> None:
+    """Move a run to the deleted ones; `restore` brings it back."""
+    if not yes:
+        click.confirm(f"Delete the run {run_id}?", abort=True, err=True)
+    project.runs.delete(run_id)
+    click.echo(f"Deleted the run {run_id}.")
+
+
+@runs.command()
+@in_project
+@click.argument("run_id", metavar="RUN")
+@output_option
+def restore(project: Project, run_id: str, output: str) -> None:
+    """Bring a deleted run back."""
+    done(project.runs.restore(run_id), output, f"Restored the run {run_id}.")
 
 
 @runs.group()

@@ -123,7 +123,9 @@ class ArtifactService:
                 raise self._too_large(path)
             yield chunk
         if size_bytes is not None and sent != size_bytes:
-            raise InvalidInput(f"The upload of {path!r} broke off: {sent} of {size_bytes} bytes came.", hint="Send it again.")
+            raise InvalidInput(
+                f"The upload of {path!r} broke off: {sent} of {size_bytes} bytes came.", hint="Send it again."
+            )
 
     def _too_large(self, path: str) -> TooLarge:
         return TooLarge(

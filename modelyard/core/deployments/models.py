@@ -53,7 +53,7 @@ class Replica(Table):
 
     deployment = ForeignKeyField(Deployment, on_delete="CASCADE", backref="replicas")
     revision = IntegerField()
-    index = IntegerField()
+    replica_index = IntegerField()
     state = CharField(max_length=20, default="absent")
     address = CharField(max_length=400, null=True)
     message = TextField(default="")
@@ -63,4 +63,4 @@ class Replica(Table):
     seen_at_ms = BigIntegerField(default=now_ms)
 
     class Meta:
-        indexes = ((("deployment", "revision", "index"), True),)
+        indexes = ((("deployment", "revision", "replica_index"), True),)

@@ -62,8 +62,10 @@ class Reconciler:
     def _keep(self, lease: Lease, deployment: Deployment, revision: DeploymentRevision) -> Again:
         """Start what is missing, look at all, and end what is no longer wanted once its successors are ready."""
         self._plan(lease, deployment, revision)
-        rows = list(Replica.select().where(Replica.deployment == deployment).order_by(Replica.revision, Replica.index))
-        wanted = [row for row in rows if row.revision == revision.number and row.index < revision.replicas]
+        rows = list(
+            Replica.select().where(Replica.deployment == deployment).order_by(Replica.revision, Replica.replica_index)
+        )
+        wanted = [row for row in rows if row.revision == revision.number and row.replica_index < revision.replicas]
         for row in rows:
             self._look(lease, deployment, row, start=row in wanted)
         if all(row.state == "ready" for row in wanted):
@@ -76,7 +78,7 @@ class Reconciler:
     def _plan(self, lease: Lease, deployment: Deployment, revision: DeploymentRevision) -> None:
         """Write a row for each replica that the revision wants and that has none."""
         known = {
-            row.index
+            row.replica_index
             for row in Replica.select().where(Replica.deployment == deployment, Replica.revision == revision.number)
         }
         missing = [index for index in range(revision.replicas) if index not in known]
@@ -84,7 +86,7 @@ class Reconciler:
             with atomic():
                 lease.confirm()
                 for index in missing:
-                    Replica.create(deployment=deployment, revision=revision.number, index=index)
+                    Replica.create(deployment=deployment, revision=revision.number, replica_index=index)
 
     def _look(self, lease: Lease, deployment: Deployment, row: Replica, *, start: bool) -> None:
         target = self._connections.target(deployment.project, deployment.target)
@@ -139,9 +141,7 @@ class Reconciler:
             Replica.delete().where(Replica.id == row.id).execute()
         shutil.rmtree(spec.directory, ignore_errors=True)
 
-    def _conclude(
-        self, lease: Lease, deployment: Deployment, revision: DeploymentRevision, problem: str = ""
-    ) -> bool:
+    def _conclude(self, lease: Lease, deployment: Deployment, revision: DeploymentRevision, problem: str = "") -> bool:
         """Write the deployment's status from its replicas'; says whether nothing is under way."""
         with atomic():
             lease.confirm()
@@ -195,7 +195,7 @@ class Reconciler:
 
 def _judge(rows: list[Replica], revision: DeploymentRevision, problem: str) -> tuple[str, str]:
     """Return status and message of a deployment whose replicas are `rows`."""
-    new = [row for row in rows if row.revision == revision.number and row.index < revision.replicas]
+    new = [row for row in rows if row.revision == revision.number and row.replica_index < revision.replicas]
     ready = [row for row in new if row.state == "ready"]
     old_ready = sorted({row.revision for row in rows if row.state == "ready" and row not in new})
     if not problem and len(ready) == revision.replicas:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,14 @@ from peewee import IntegrityError
 from modelyard.core.db import atomic, locked, now_ms
 from modelyard.core.deployments.models import Deployment, DeploymentRevision, Replica
 from modelyard.core.deployments.replicas import spec_of
-from modelyard.core.errors import AlreadyExists, InvalidInput, InvalidTransition, NotFound, PermissionDenied, Unavailable
+from modelyard.core.errors import (
+    AlreadyExists,
+    InvalidInput,
+    InvalidTransition,
+    NotFound,
+    PermissionDenied,
+    Unavailable,
+)
 from modelyard.core.events import Events
 from modelyard.core.identity.actor import Actor
 from modelyard.core.identity.credentials import new_secret
@@ -175,15 +182,17 @@ class DeploymentService:
             .order_by(DeploymentRevision.number.desc())
         )
 
-    def logs(self, actor: Actor, project: Project, name: str, *, lines: int) -> list[tuple[Replica, str]]:
+    def logs(self, actor: Actor, project: Project, name: str, *, lines: int) -> Sequence[tuple[Replica, str]]:
         """Return the last lines of each replica, in the order of revision and index."""
         authorize(actor, project, "deployment.read")
         deployment = _find(project, name)
         target = self._connections.target(project, deployment.target)
-        found = Replica.select().where(Replica.deployment == deployment).order_by(Replica.revision, Replica.index)
+        found = (
+            Replica.select().where(Replica.deployment == deployment).order_by(Replica.revision, Replica.replica_index)
+        )
         return [(row, target.logs(spec_of(deployment, row, self._directory), lines=lines)) for row in found]
 
-    def replica_for(self, actor: Actor, project: Project, name: str) -> tuple[list[str], str]:
+    def replica_for(self, actor: Actor, project: Project, name: str) -> tuple[Sequence[str], str]:
         """Return the addresses to try for one prediction, in turn, and the token that the replicas ask for.
 
         Raises `Unavailable` while no replica is ready.
@@ -191,10 +200,10 @@ class DeploymentService:
         authorize(actor, project, "deployment.predict")
         deployment = _find(project, name)
         ready = [
-            row.address
+            str(row.address)
             for row in Replica.select(Replica.address)
             .where(Replica.deployment == deployment, Replica.state == "ready")
-            .order_by(Replica.revision, Replica.index)
+            .order_by(Replica.revision, Replica.replica_index)
         ]
         if not ready:
             raise Unavailable(
@@ -206,7 +215,7 @@ class DeploymentService:
 
     def _check_target(self, project: Project, target: str) -> None:
         bound = self._connections.target(project, target)
-        if HOST_CAPABILITY in bound.capabilities and not project.allow_local_deployments:
+        if HOST_CAPABILITY in bound.entry.capabilities and not project.allow_local_deployments:
             raise PermissionDenied(
                 f"The project {project.slug!r} may not run models on the server's own host.",
                 hint="An instance administrator can allow it: `modelyard projects edit --allow-local-deployments`.",

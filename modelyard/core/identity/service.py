@@ -59,13 +59,16 @@ class SessionService:
         self._events = events
         self._lifetime_ms = lifetime_seconds * 1000
 
-    def sign_in(self, username: str, password: str, *, address: str, user_agent: str, request_id: str) -> tuple[User, str]:
+    def sign_in(
+        self, username: str, password: str, *, address: str, user_agent: str, request_id: str
+    ) -> tuple[User, str]:
         """Check the password and open a session; returns the user and the cookie's secret.
 
         Raises `AuthenticationRequired`, the same and as slowly, for an unknown, a disabled user and a wrong password.
         """
         user = User.get_or_none(User.username == username.lower(), User.disabled_at_ms.is_null())
-        if not credentials.password_matches(password, user.password_hash if user else None):
+        matches = credentials.password_matches(password, user.password_hash if user else None)
+        if user is None or not matches:
             raise AuthenticationRequired("The username or the password is not right.")
         secret = credentials.new_secret()
         actor = Actor(kind="user", id=user.public_id, name=user.username, request_id=request_id, address=address)
@@ -192,7 +195,9 @@ class TokenService:
         policy.require_sign_in(actor)
         policy.require_scope(actor, "admin", "token.revoke")
         with atomic():
-            mine = (ApiToken.public_id == token_id) & (ApiToken.user == actor.user_id) & ApiToken.revoked_at_ms.is_null()
+            mine = (
+                (ApiToken.public_id == token_id) & (ApiToken.user == actor.user_id) & ApiToken.revoked_at_ms.is_null()
+            )
             token = ApiToken.get_or_none(mine)
             if token is None:
                 raise NotFound(f"You have no token {token_id!r}.")

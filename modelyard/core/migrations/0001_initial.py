@@ -448,12 +448,12 @@ def up(migrator, db):
         id = BigAutoField()
         model = ForeignKeyField(RegisteredModel, on_delete="CASCADE")
         version = ForeignKeyField(ModelVersion, on_delete="CASCADE")
-        alias = CharField()
+        name = CharField()
 
         class Meta:
             database = db
             table_name = "model_alias"
-            indexes = ((("model", "alias"), True),)
+            indexes = ((("model", "name"), True),)
 
     class ModelVersionTag(Model):
         id = BigAutoField()
@@ -505,7 +505,7 @@ def up(migrator, db):
         id = BigAutoField()
         deployment = ForeignKeyField(Deployment, on_delete="CASCADE")
         revision = IntegerField()
-        index = IntegerField()
+        replica_index = IntegerField()
         state = CharField(max_length=20, default="absent")
         address = CharField(null=True, max_length=400)
         message = TextField(default="")
@@ -517,7 +517,7 @@ def up(migrator, db):
         class Meta:
             database = db
             table_name = "replica"
-            indexes = ((("deployment", "revision", "index"), True),)
+            indexes = ((("deployment", "revision", "replica_index"), True),)
 
     class RunInput(Model):
         id = BigAutoField()

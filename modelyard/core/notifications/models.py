@@ -41,6 +41,7 @@ class Delivery(LeasedTable):
     plugin = CharField(max_length=63, null=True)
     moment = CharField(max_length=63, null=True)
     connection = ForeignKeyField(Connection, null=True, on_delete="CASCADE")
+    connection_id: int | None
     last_error = TextField(null=True)
     created_at_ms = BigIntegerField(default=now_ms)
     delivered_at_ms = BigIntegerField(null=True)

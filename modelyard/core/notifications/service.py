@@ -44,9 +44,9 @@ class NotificationService:
     def deliver(self, delivery: Delivery) -> None:
         """Make one attempt; raises what the plugin raised, as a `PluginError`."""
         record = describe(delivery.event)
-        if delivery.plugin is not None:
+        if delivery.plugin is not None and delivery.moment is not None:
             self._plugins.tell(delivery.plugin, delivery.moment, record)
-        else:
+        elif delivery.connection is not None:
             self._connections.bound(delivery.connection).send(self.compose(record))
 
     def compose(self, record: EventRecord) -> Notification:

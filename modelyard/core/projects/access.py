@@ -39,8 +39,9 @@ def find_project(actor: Actor, organization: str, project: str, permission: str 
     )
     if found is None:
         raise NotFound(f"There is no project '{organization}/{project}'.")
-    authorize(actor, found, permission)
-    return found
+    opened: Project = found
+    authorize(actor, opened, permission)
+    return opened
 
 
 def authorize(actor: Actor, project: Project, permission: str) -> None:

@@ -129,14 +129,18 @@ class ConnectionService:
         authorize(actor, project, "project.edit")
         connection = self._get(project, connection_id) if connection_id else None
         if connection is not None and connection.kind != "storage":
-            raise InvalidInput(f"{connection.name!r} is a {connection.kind}, no storage.", field="storage_connection_id")
+            raise InvalidInput(
+                f"{connection.name!r} is a {connection.kind}, no storage.", field="storage_connection_id"
+            )
         before = project.storage_connection
         if (connection.id if connection else None) == project.storage_connection_id:
             return project
         if next(iter(self.storage_of(project).list(project.public_id)), None) is not None:
             raise Conflict("The project has artifacts in its present storage.", hint="Choose it before the first run.")
         with atomic():
-            Project.update(storage_connection=connection, updated_at_ms=now_ms()).where(Project.id == project.id).execute()
+            Project.update(storage_connection=connection, updated_at_ms=now_ms()).where(
+                Project.id == project.id
+            ).execute()
             self._events.record(
                 "project.updated",
                 actor=actor,
@@ -167,7 +171,7 @@ class ConnectionService:
 
     def storage_of(self, project: Project) -> providers.BoundStorage:
         """Return the storage that keeps the project's artifacts."""
-        if project.storage_connection_id is not None:
+        if project.storage_connection is not None:
             bound: providers.BoundStorage = self.bound(project.storage_connection)
             return bound
         settings = {"root": str(self._data_directory / "artifacts")} if self._default_storage == "local_files" else {}
@@ -196,7 +200,11 @@ class ConnectionService:
                 for stale in [old for old in self._bound if old[0] == connection.id]:
                     del self._bound[stale]
                 self._bound[key] = self._bind(
-                    connection.kind, connection.provider, connection.settings, secret, connection_id=connection.public_id
+                    connection.kind,
+                    connection.provider,
+                    connection.settings,
+                    secret,
+                    connection_id=connection.public_id,
                 )
             return self._bound[key]
 

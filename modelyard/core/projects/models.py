@@ -57,6 +57,8 @@ class Project(Table):
 
     public_id = CharField(max_length=32, unique=True, default=new_id)
     organization = ForeignKeyField(Organization, on_delete="CASCADE", backref="projects")
+    organization_id: int
+    storage_connection_id: int | None
     slug = CharField(max_length=63)
     name = CharField(max_length=200)
     description = TextField(default="")

@@ -74,7 +74,9 @@ class OrganizationService:
                 policy.require_role(own_role, "owner", policy.ORGANIZATION_ROLES, "organization.members")
             if before == "owner" != role:
                 self._keep_an_owner(organization, user)
-            row = _put_member(OrganizationMember, {"organization": organization, "user": user}, role)
+            row: OrganizationMember = _put_member(
+                OrganizationMember, {"organization": organization, "user": user}, role
+            )
             self._record_member(actor, organization, user, "member_set", {"role": before}, {"role": role})
             return row
 
@@ -101,7 +103,9 @@ class OrganizationService:
             OrganizationMember.user != leaving,
         )
         if not others.exists():
-            raise Conflict(f"{leaving.username!r} is the last owner of {organization.slug!r}.", hint="Make another first.")
+            raise Conflict(
+                f"{leaving.username!r} is the last owner of {organization.slug!r}.", hint="Make another first."
+            )
 
     def _record_member(
         self, actor: Actor, organization: Organization, user: User, verb: str, before: Any, after: Any
@@ -186,7 +190,7 @@ class ProjectService:
         with atomic():
             member = ProjectMember.get_or_none(project=project, user=user)
             before = member.role if member else None
-            row = _put_member(ProjectMember, {"project": project, "user": user}, role)
+            row: ProjectMember = _put_member(ProjectMember, {"project": project, "user": user}, role)
             self._record_member(actor, project, user, "member_set", {"role": before}, {"role": role})
             return row
 
@@ -196,7 +200,7 @@ class ProjectService:
         with atomic():
             user = User.get_or_none(User.username == username.lower())
             member = ProjectMember.get_or_none(project=project, user=user) if user else None
-            if member is None:
+            if user is None or member is None:
                 raise NotFound(f"{username!r} is no member of {project.slug!r}.")
             member.delete_instance()
             self._record_member(actor, project, user, "member_removed", {"role": member.role}, {})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from peewee import BigIntegerField, CharField, ForeignKeyField, IntegerField, TextField
 
 from modelyard.core.db import Table, new_id, now_ms
@@ -13,6 +15,7 @@ class RegisteredModel(Table):
 
     public_id = CharField(max_length=32, unique=True, default=new_id)
     project = ForeignKeyField(Project, on_delete="CASCADE", backref="models")
+    tags: Any
     name = CharField(max_length=255)
     description = TextField(default="")
     last_version = IntegerField(default=0)
@@ -39,6 +42,9 @@ class ModelVersion(Table):
 
     public_id = CharField(max_length=32, unique=True, default=new_id)
     model = ForeignKeyField(RegisteredModel, on_delete="CASCADE", backref="versions")
+    model_id: int
+    tags: Any
+    aliases: Any
     number = IntegerField()
     source = TextField()
     artifact_path = TextField()
@@ -72,10 +78,10 @@ class ModelAlias(Table):
 
     model = ForeignKeyField(RegisteredModel, on_delete="CASCADE", backref="aliases")
     version = ForeignKeyField(ModelVersion, on_delete="CASCADE", backref="aliases")
-    alias = CharField(max_length=255)
+    name = CharField(max_length=255)
 
     class Meta:
-        indexes = ((("model", "alias"), True),)
+        indexes = ((("model", "name"), True),)
 
 
 class StageChange(Table):

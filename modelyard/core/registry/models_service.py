@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from peewee import IntegrityError
@@ -16,6 +16,8 @@ from modelyard.core.names import check_name, check_text
 from modelyard.core.projects.access import authorize
 from modelyard.core.projects.models import Project
 from modelyard.core.registry.models import ModelVersion, RegisteredModel, RegisteredModelTag
+from modelyard.core.registry.search import find_models
+from modelyard.core.tracking.entities import Query
 
 LONGEST_TAG_KEY = 250
 LONGEST_TAG_VALUE = 100_000
@@ -51,6 +53,11 @@ class ModelService:
         """Return a query of the project's models by name."""
         authorize(actor, project, "model.read")
         return RegisteredModel.select().where(RegisteredModel.project == project).order_by(RegisteredModel.name)
+
+    def search(self, actor: Actor, project: Project, query: Query) -> tuple[Sequence[RegisteredModel], str | None]:
+        """Return a page of models in MLflow's filter language, and the token of the next page."""
+        authorize(actor, project, "model.read")
+        return find_models(project, query)
 
     def get(self, actor: Actor, project: Project, name: str) -> RegisteredModel:
         """Return one model; `NotFound` where the project has none of that name."""
@@ -160,4 +167,6 @@ def check_stage(stage: str, stages: tuple[str, ...]) -> str:
     for known in stages:
         if known.lower() == stage.lower():
             return known
-    raise InvalidInput(f"Invalid Model Version stage: {stage}. Value must be one of {', '.join(stages)}.", field="stage")
+    raise InvalidInput(
+        f"Invalid Model Version stage: {stage}. Value must be one of {', '.join(stages)}.", field="stage"
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelyard.core.db import atomic, locked, now_ms
@@ -27,7 +27,9 @@ from modelyard.core.registry.models_service import (
     put_tag,
     refuse_if_deployed,
 )
+from modelyard.core.registry.search import find_versions
 from modelyard.core.registry.sources import resolve_source
+from modelyard.core.tracking.entities import Query
 
 STAGES = ("None", "Staging", "Production", "Archived")
 LONGEST_ALIAS = 255
@@ -95,6 +97,11 @@ class ModelVersionService:
             .order_by(ModelVersion.number.desc())
         )
 
+    def search(self, actor: Actor, project: Project, query: Query) -> tuple[Sequence[ModelVersion], str | None]:
+        """Return a page of the project's versions in MLflow's filter language, and the token of the next page."""
+        authorize(actor, project, "model.read")
+        return find_versions(project, query)
+
     def get(self, actor: Actor, project: Project, model_name: str, number: int | str) -> ModelVersion:
         """Return one version by its number."""
         authorize(actor, project, "model.read")
@@ -105,11 +112,13 @@ class ModelVersionService:
         authorize(actor, project, "model.read")
         model = find_model(project, model_name)
         if alias.lower() == "latest":
-            newest = ModelVersion.select().where(ModelVersion.model == model).order_by(ModelVersion.number.desc()).first()
+            newest = (
+                ModelVersion.select().where(ModelVersion.model == model).order_by(ModelVersion.number.desc()).first()
+            )
             if newest is None:
                 raise NotFound(f"Registered model {model_name} has no versions")
             return find_version(project, model_name, newest.number)
-        row = ModelAlias.get_or_none(model=model, alias=alias)
+        row = ModelAlias.get_or_none(model=model, name=alias)
         if row is None:
             raise NotFound(f"Registered model alias {alias} not found.")
         return find_version(project, model_name, row.version.number)
@@ -212,9 +221,9 @@ class ModelVersionService:
             raise InvalidInput(f"The alias {alias!r} is reserved.", hint="Choose another one.", field="alias")
         with atomic():
             version = find_version(project, model_name, number)
-            before = ModelAlias.get_or_none(model=version.model, alias=alias)
+            before = ModelAlias.get_or_none(model=version.model, name=alias)
             if before is None:
-                ModelAlias.create(model=version.model, alias=alias, version=version)
+                ModelAlias.create(model=version.model, name=alias, version=version)
             else:
                 ModelAlias.update(version=version).where(ModelAlias.id == before.id).execute()
             old = {"alias": alias, "version": before.version.number} if before else {}
@@ -225,7 +234,7 @@ class ModelVersionService:
         authorize(actor, project, "model.write")
         with atomic():
             model = find_model(project, model_name)
-            row = ModelAlias.get_or_none(model=model, alias=alias)
+            row = ModelAlias.get_or_none(model=model, name=alias)
             if row is not None:
                 version = row.version
                 row.delete_instance()

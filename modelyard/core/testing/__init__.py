@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from modelyard.core.testing.notifier import NotifierContract, NotifierOutageContract
     from modelyard.core.testing.provider import ProviderContract
     from modelyard.core.testing.storage import StorageContract, StorageOutageContract
+    from modelyard.core.testing.tracker import TrackerContract
 
 _HOME_OF = {
     "DeploymentTargetContract": "deployment_target",
@@ -31,6 +32,7 @@ _HOME_OF = {
     "ProviderContract": "provider",
     "StorageContract": "storage",
     "StorageOutageContract": "storage",
+    "TrackerContract": "tracker",
 }
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "ProviderContract",
     "StorageContract",
     "StorageOutageContract",
+    "TrackerContract",
 ]
 
 

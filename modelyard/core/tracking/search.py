@@ -59,7 +59,7 @@ def find_experiments(project_id: int, query: Query) -> tuple[list[int], str | No
     if all(key.key != "experiment_id" for key in keys):
         ordering.append(Clause("e.number DESC"))
     search = fingerprint(project_id, query.filter, query.order_by, query.lifecycle_stages)
-    return _page(Clause("SELECT e.id FROM experiment e"), conditions, ordering, query, search)
+    return page_of_keys(Clause("SELECT e.id FROM experiment e"), conditions, ordering, query, search)
 
 
 def _experiment_number(found: Comparison) -> Clause:
@@ -95,7 +95,7 @@ def find_runs(project_id: int, query: Query) -> tuple[list[int], str | None]:
         ordering.append(Clause("r.start_time_ms DESC"))
     ordering.append(Clause("r.public_id"))
     search = fingerprint(project_id, query.filter, query.order_by, query.lifecycle_stages, query.experiment_ids)
-    return _page(join(source, " "), conditions, ordering, query, search)
+    return page_of_keys(join(source, " "), conditions, ordering, query, search)
 
 
 _KEYED_TABLES = {"metric": "metric_series", "param": "run_param", "tag": "run_tag"}
@@ -159,7 +159,7 @@ def find_logged_models(project_id: int, query: LoggedModelQuery) -> tuple[list[i
         ordering.append(Clause("m.created_at_ms DESC"))
     ordering.append(Clause("m.public_id"))
     search = fingerprint(project_id, query.filter, query.order_by, query.experiment_ids, query.datasets)
-    return _page(Clause("SELECT m.id FROM logged_model m"), conditions, ordering, query, search)
+    return page_of_keys(Clause("SELECT m.id FROM logged_model m"), conditions, ordering, query, search)
 
 
 def _model_condition(found: Comparison, datasets: Sequence[DatasetFilter]) -> Clause:
@@ -212,7 +212,7 @@ def _of_experiments(alias: str, project_id: int, experiment_ids: Sequence[str] |
     return Clause(f"{alias}.experiment_id IN ({inside.sql})", inside.parameters)
 
 
-def _page(
+def page_of_keys(
     source: Clause,
     conditions: Sequence[Clause],
     ordering: Sequence[Clause],

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
+from fsspec.implementations.local import LocalFileSystem
 from marshmallow import Schema, fields, validate
 
 from modelyard import Health, InvalidInput, NotFound, Storage, StoredFile

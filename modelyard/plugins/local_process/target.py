@@ -123,7 +123,9 @@ def _command(spec: ReplicaSpec) -> list[str]:
 
 def _environment(spec: ReplicaSpec, nonce: str) -> dict[str, str]:
     """Return what the process may know: nothing of the server's own settings."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH") if name in os.environ}
+    kept = {
+        name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH") if name in os.environ
+    }
     home = {"HOME": str(spec.directory), "TMPDIR": str(spec.directory), "PYTHONUNBUFFERED": "1"}
     return {**kept, **home, **spec.environment, "MODELYARD_NONCE": nonce}
 

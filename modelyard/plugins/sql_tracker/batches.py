@@ -16,9 +16,8 @@ from typing import Any
 from modelyard.core.db import atomic, database, is_postgresql
 from modelyard.core.errors import Conflict
 from modelyard.core.interfaces import Tracker
-from modelyard.core.tracking.entities import Metric, Page, as_number
+from modelyard.core.tracking.entities import RUN_NAME_TAG, Metric, Page, as_number
 from modelyard.core.tracking.paging import fingerprint, make_token, read_token
-from modelyard.core.tracking.entities import RUN_NAME_TAG
 from modelyard.core.tracking.sql import execute
 from modelyard.plugins.sql_tracker.rows import (
     add_values,
@@ -116,7 +115,7 @@ class LoggingVerbs(Tracker):
             parameters += [step, timestamp_ms, float(value), is_nan]
         limit = "" if max_results is None else f" LIMIT {int(max_results) + 1}"
         points = execute(
-            f"SELECT step, timestamp_ms, value, is_nan FROM metric_point WHERE {where}"  # noqa: S608
+            f"SELECT step, timestamp_ms, value, is_nan FROM metric_point WHERE {where}"
             f" ORDER BY step, timestamp_ms, value, is_nan{limit}",
             parameters,
         ).fetchall()

@@ -17,6 +17,7 @@ from modelyard.core.tracking.search import find_experiments, pages_of
 from modelyard.core.tracking.sql import execute
 from modelyard.plugins.sql_tracker.rows import delete_value, find_experiment, key_values, set_values, transaction
 
+
 class ExperimentVerbs(Tracker):
     """Experiments in Modelyard's database."""
 
@@ -88,21 +89,22 @@ class ExperimentVerbs(Tracker):
     def set_experiment_tag(self, project_id: int, experiment_id: str, tag: Tag) -> None:
         """Set it and move the experiment's time of change."""
         with transaction():
-            row = self._changing(project_id, experiment_id)
+            row = _changing(project_id, experiment_id)
             set_values("experiment_tag", "experiment_id", row.id, {tag.key: tag.value})
 
     def delete_experiment_tag(self, project_id: int, experiment_id: str, key: str) -> None:
         """Remove it and move the experiment's time of change."""
         with transaction():
-            row = self._changing(project_id, experiment_id)
+            row = _changing(project_id, experiment_id)
             delete_value("experiment_tag", "experiment_id", row.id, key)
 
-    def _changing(self, project_id: int, experiment_id: str) -> Any:
-        row = find_experiment(project_id, experiment_id, lock=True)
-        if row.lifecycle_stage != ACTIVE:
-            raise Conflict(f"The experiment {experiment_id} must be in the 'active' state. It is deleted.")
-        models.Experiment.update(updated_at_ms=now_ms()).where(models.Experiment.id == row.id).execute()
-        return row
+
+def _changing(project_id: int, experiment_id: str) -> Any:
+    row = find_experiment(project_id, experiment_id, lock=True)
+    if row.lifecycle_stage != ACTIVE:
+        raise Conflict(f"The experiment {experiment_id} must be in the 'active' state. It is deleted.")
+    models.Experiment.update(updated_at_ms=now_ms()).where(models.Experiment.id == row.id).execute()
+    return row
 
 
 def _insert(project_id: int, number: int, name: str, artifact_location: str | None) -> Any:

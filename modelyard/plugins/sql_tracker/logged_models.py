@@ -94,7 +94,7 @@ class LoggedModelVerbs(Tracker):
     def log_model_params(self, project_id: int, model_id: str, params: Mapping[str, str]) -> None:
         """Add what is new."""
         with transaction():
-            row = self._changing(project_id, model_id)
+            row = _changing(project_id, model_id)
             differing = add_values("logged_model_param", "model_id", row.id, dict(params))
             if differing:
                 raise Conflict(
@@ -104,20 +104,21 @@ class LoggedModelVerbs(Tracker):
     def set_model_tags(self, project_id: int, model_id: str, tags: Mapping[str, str]) -> LoggedModel:
         """Set them all at once."""
         with transaction():
-            row = self._changing(project_id, model_id)
+            row = _changing(project_id, model_id)
             set_values("logged_model_tag", "model_id", row.id, dict(tags))
             return _read([row])[0]
 
     def delete_model_tag(self, project_id: int, model_id: str, key: str) -> None:
         """Remove it under the model's lock."""
         with transaction():
-            delete_value("logged_model_tag", "model_id", self._changing(project_id, model_id).id, key)
+            delete_value("logged_model_tag", "model_id", _changing(project_id, model_id).id, key)
 
-    def _changing(self, project_id: int, model_id: str) -> Any:
-        row = find_logged_model(project_id, model_id, lock=True)
-        row.updated_at_ms = now_ms()
-        row.save(only=["updated_at_ms"])
-        return row
+
+def _changing(project_id: int, model_id: str) -> Any:
+    row = find_logged_model(project_id, model_id, lock=True)
+    row.updated_at_ms = now_ms()
+    row.save(only=["updated_at_ms"])
+    return row
 
 
 def _read(rows: Sequence[Any]) -> list[LoggedModel]:

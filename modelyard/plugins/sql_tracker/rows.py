@@ -123,7 +123,7 @@ def key_values(table: str, owner: str, keys: Iterable[int]) -> dict[int, list[tu
     found: dict[int, list[tuple[str, str]]] = {key: [] for key in wanted}
     for part in pages_of(wanted):
         rows = execute(
-            f"SELECT {owner}, key, value FROM {table} WHERE {owner} IN ({marks(len(part))}) ORDER BY {owner}, key",  # noqa: S608
+            f"SELECT {owner}, key, value FROM {table} WHERE {owner} IN ({marks(len(part))}) ORDER BY {owner}, key",
             part,
         )
         for owner_key, key, value in rows.fetchall():
@@ -136,7 +136,7 @@ def add_values(table: str, owner: str, owner_key: int, values: dict[str, str]) -
     if not values:
         return {}
     rows = execute(
-        f"INSERT INTO {table} ({owner}, key, value) VALUES {', '.join(['(?, ?, ?)'] * len(values))}"  # noqa: S608
+        f"INSERT INTO {table} ({owner}, key, value) VALUES {', '.join(['(?, ?, ?)'] * len(values))}"
         " ON CONFLICT DO NOTHING RETURNING key",
         [part for key, value in values.items() for part in (owner_key, key, value)],
     ).fetchall()
@@ -145,7 +145,7 @@ def add_values(table: str, owner: str, owner_key: int, values: dict[str, str]) -
         return {}
     stored = dict(
         execute(
-            f"SELECT key, value FROM {table} WHERE {owner} = ? AND key IN ({marks(len(known))})",  # noqa: S608
+            f"SELECT key, value FROM {table} WHERE {owner} = ? AND key IN ({marks(len(known))})",
             (owner_key, *known),
         ).fetchall()
     )
@@ -156,7 +156,7 @@ def set_values(table: str, owner: str, owner_key: int, values: dict[str, str]) -
     """Set values that may change, such as tags."""
     if values:
         execute(
-            f"INSERT INTO {table} ({owner}, key, value) VALUES {', '.join(['(?, ?, ?)'] * len(values))}"  # noqa: S608
+            f"INSERT INTO {table} ({owner}, key, value) VALUES {', '.join(['(?, ?, ?)'] * len(values))}"
             f" ON CONFLICT ({owner}, key) DO UPDATE SET value = excluded.value",
             [part for key, value in sorted(values.items()) for part in (owner_key, key, value)],
         )
@@ -164,6 +164,6 @@ def set_values(table: str, owner: str, owner_key: int, values: dict[str, str]) -
 
 def delete_value(table: str, owner: str, owner_key: int, key: str) -> None:
     """Remove one value; `NotFound` where there is none of that key."""
-    gone = execute(f"DELETE FROM {table} WHERE {owner} = ? AND key = ? RETURNING id", (owner_key, key))  # noqa: S608
+    gone = execute(f"DELETE FROM {table} WHERE {owner} = ? AND key = ? RETURNING id", (owner_key, key))
     if not gone.fetchall():
         raise NotFound(f"No tag with name: {key}.")

@@ -8,6 +8,7 @@ from modelyard.core.db import new_id, now_ms
 from modelyard.core.interfaces import Tracker
 from modelyard.core.tracking import models
 from modelyard.core.tracking.entities import (
+    RUN_NAME_TAG,
     Change,
     NewRun,
     Page,
@@ -22,7 +23,6 @@ from modelyard.core.tracking.entities import (
 from modelyard.core.tracking.models import ACTIVE, DELETED
 from modelyard.core.tracking.names import random_name
 from modelyard.core.tracking.search import find_runs
-from modelyard.core.tracking.entities import RUN_NAME_TAG
 from modelyard.plugins.sql_tracker.reading import read_runs
 from modelyard.plugins.sql_tracker.rows import (
     delete_value,

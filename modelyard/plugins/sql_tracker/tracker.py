@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from modelyard.core.interfaces import Health
 from modelyard.core.tracking.sql import execute
+from modelyard.plugins.sql_tracker.batches import LoggingVerbs
 from modelyard.plugins.sql_tracker.experiments import ExperimentVerbs
 from modelyard.plugins.sql_tracker.inputs import InputVerbs
 from modelyard.plugins.sql_tracker.logged_models import LoggedModelVerbs
-from modelyard.plugins.sql_tracker.batches import LoggingVerbs
 from modelyard.plugins.sql_tracker.runs import RunVerbs
 
 

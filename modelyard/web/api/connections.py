@@ -24,9 +24,17 @@ blueprint = Blueprint("connections", __name__, url_prefix=URL_PREFIX, descriptio
 
 def show(row: Connection) -> dict[str, Any]:
     """Say whether there are secrets, and leave them out."""
-    columns = (
-        "public_id name kind provider settings subscriptions enabled created_at_ms updated_at_ms".split()
-    )
+    columns = [
+        "public_id",
+        "name",
+        "kind",
+        "provider",
+        "settings",
+        "subscriptions",
+        "enabled",
+        "created_at_ms",
+        "updated_at_ms",
+    ]
     return {"has_secrets": row.encrypted_secrets is not None, **{key: getattr(row, key) for key in columns}}
 
 

@@ -28,11 +28,9 @@ blueprint = Blueprint("deployments", __name__, url_prefix=URL_PREFIX, descriptio
 def show(row: Deployment) -> dict[str, Any]:
     """Put the wanted version, the replicas and the stable address beside a deployment."""
     revision = current_revision(row)
-    replicas = list(
-        Replica.select().where(Replica.deployment == row).order_by(Replica.revision, Replica.index)
-    )
+    replicas = list(Replica.select().where(Replica.deployment == row).order_by(Replica.revision, Replica.replica_index))
     place = f"{row.project.organization.slug}/{row.project.slug}/{row.name}"
-    columns = "name target desired_status status message revision created_at_ms updated_at_ms".split()
+    columns = ["name", "target", "desired_status", "status", "message", "revision", "created_at_ms", "updated_at_ms"]
     return {
         "id": row.public_id,
         "model": revision.model_version.model.name,
@@ -140,5 +138,7 @@ class LogsView(MethodView):
         found = open_project(organization, project)
         logs = services().deployments.logs(actor(), found, deployment, lines=arguments["lines"])
         return {
-            "items": [{"replica": f"revision {row.revision}, replica {row.index}", "text": text} for row, text in logs]
+            "items": [
+                {"replica": f"revision {row.revision}, replica {row.replica_index}", "text": text} for row, text in logs
+            ]
         }

@@ -34,7 +34,7 @@ def show_delivery(row: Delivery) -> dict[str, Any]:
         "id": row.public_id,
         "event_id": row.event.public_id,
         "action": row.event.action,
-        "subscriber": row.connection.name if row.connection_id else row.plugin,
+        "subscriber": row.connection.name if row.connection is not None else row.plugin,
         **{key: getattr(row, key) for key in columns},
     }
 

@@ -32,12 +32,10 @@ blueprint = Blueprint("models", __name__, url_prefix=URL_PREFIX, description="Th
 
 def show_model(row: RegisteredModel) -> dict[str, Any]:
     """Sum up a model's versions, stages and aliases."""
-    versions = list(
-        ModelVersion.select(ModelVersion.number, ModelVersion.stage)
-        .where(ModelVersion.model == row)
-        .order_by(ModelVersion.number)
-        .tuples()
-    )
+    versions = [
+        (version.number, version.stage)
+        for version in ModelVersion.select().where(ModelVersion.model == row).order_by(ModelVersion.number)
+    ]
     aliases = ModelAlias.select(ModelAlias, ModelVersion).join(ModelVersion).where(ModelAlias.model == row)
     return {
         "id": row.public_id,
@@ -45,20 +43,20 @@ def show_model(row: RegisteredModel) -> dict[str, Any]:
         "latest_version": versions[-1][0] if versions else None,
         "versions_count": len(versions),
         "stages": {stage: number for number, stage in versions if stage != "None"},
-        "aliases": {alias.alias: alias.version.number for alias in aliases},
+        "aliases": {alias.name: alias.version.number for alias in aliases},
         **{key: getattr(row, key) for key in ("name", "description", "created_at_ms", "updated_at_ms")},
     }
 
 
 def show_version(row: ModelVersion) -> dict[str, Any]:
     """Put a version's tags and aliases beside it."""
-    columns = "stage status description run_id source created_by created_at_ms updated_at_ms".split()
+    columns = ["stage", "status", "description", "run_id", "source", "created_by", "created_at_ms", "updated_at_ms"]
     return {
         "id": row.public_id,
         "model": row.model.name,
         "version": row.number,
         "tags": {tag.key: tag.value for tag in row.tags},
-        "aliases": sorted(alias.alias for alias in row.aliases),
+        "aliases": sorted(alias.name for alias in row.aliases),
         **{key: getattr(row, key) for key in columns},
     }
 
@@ -168,9 +166,7 @@ class PromotionView(MethodView):
 
     @blueprint.arguments(PromotionSchema)
     @blueprint.response(200, VersionSchema)
-    def post(
-        self, wish: dict[str, Any], organization: str, project: str, model: str, version: int
-    ) -> dict[str, Any]:
+    def post(self, wish: dict[str, Any], organization: str, project: str, model: str, version: int) -> dict[str, Any]:
         """Move a version to a stage, and those that hold it now to Archived, at once."""
         found = open_project(organization, project)
         return show_version(services().model_versions.promote(actor(), found, model, version, **wish))

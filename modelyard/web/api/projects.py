@@ -26,9 +26,16 @@ blueprint = Blueprint("projects", __name__, url_prefix=URL_PREFIX, description="
 
 def show(row: Project) -> dict[str, Any]:
     """Add the caller's role and the MLflow address to a project."""
-    columns = (
-        "public_id slug name description organization allow_local_deployments created_at_ms archived_at_ms".split()
-    )
+    columns = [
+        "public_id",
+        "slug",
+        "name",
+        "description",
+        "organization",
+        "allow_local_deployments",
+        "created_at_ms",
+        "archived_at_ms",
+    ]
     place = f"{row.organization.slug}/{row.slug}"
     return {
         **{column: getattr(row, column) for column in columns},

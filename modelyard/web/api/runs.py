@@ -102,7 +102,9 @@ class RunsView(MethodView):
             experiment_ids=[arguments["experiment"]] if arguments.get("experiment") else None,
         )
         page = services().runs.search(actor(), found, query)
-        names = {number: _name_of_experiment(found, number) for number in {run.info.experiment_id for run in page.items}}
+        names = {
+            number: _name_of_experiment(found, number) for number in {run.info.experiment_id for run in page.items}
+        }
         return envelope([show_run(run, names[run.info.experiment_id]) for run in page.items], page.next_page_token)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from flask import Response, current_app, request
+from flask import Response, request
 from flask.views import MethodView
 from flask_smorest import Blueprint
 
@@ -42,13 +43,10 @@ class SessionView(MethodView):
             request_id=actor().request_id,
         )
         body = SessionSchema().dump({"kind": "user", "user": user, "scopes": None})
-        response: Response = current_app.json.response(body)
-        response.status_code = 201
+        response = Response(json.dumps(body), status=201, content_type="application/json")
         hours = services().settings.server.session_hours
         https = services().settings.public_url.startswith("https:")
-        response.set_cookie(
-            COOKIE, secret, max_age=hours * 3600, httponly=True, samesite="Lax", secure=https, path="/"
-        )
+        response.set_cookie(COOKIE, secret, max_age=hours * 3600, httponly=True, samesite="Lax", secure=https, path="/")
         return response
 
     @blueprint.response(204)

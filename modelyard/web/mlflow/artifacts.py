@@ -77,7 +77,9 @@ def answer(context: Context, path: str) -> Response:
     """Answer the present request for ``/api/2.0/mlflow-artifacts/<path>``."""
     section, _, artifact = path.partition("/")
     if section in {"mpu", "presigned"}:
-        raise NotImplementedHere("Artifacts pass through this server in one piece: no part uploads, no presigned addresses.")
+        raise NotImplementedHere(
+            "Artifacts pass through this server in one piece: no part uploads, no presigned addresses."
+        )
     if section == "artifacts" and artifact:
         return _transfer(context, artifact)
     if path == "artifacts" and request.method == "GET":

@@ -36,9 +36,7 @@ class Decoder:
         self._type = request_type
         self._json = msgspec.json.Decoder(request_type)
         self._lists = {
-            field.encode_name
-            for field in msgspec.structs.fields(request_type)
-            if get_origin(field.type) is list
+            field.encode_name for field in msgspec.structs.fields(request_type) if get_origin(field.type) is list
         }
 
     def body(self, data: bytes, extra: Mapping[str, str]) -> Any:

@@ -12,7 +12,7 @@ class ReplicaSchema(Schema):
     """One replica as it was last seen."""
 
     revision = fields.Integer(required=True)
-    index = fields.Integer(required=True)
+    index = fields.Integer(attribute="replica_index", required=True)
     state = fields.String(required=True)
     address = fields.String(required=True, allow_none=True)
     message = fields.String(required=True)

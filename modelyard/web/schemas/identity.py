@@ -38,7 +38,9 @@ class TokenSchema(Schema):
     id = fields.String(attribute="public_id", required=True)
     name = fields.String(required=True)
     scopes = fields.List(fields.String(), required=True)
-    project = fields.String(allow_none=True, required=True, metadata={"description": "`organization/project` it is bound to."})
+    project = fields.String(
+        allow_none=True, required=True, metadata={"description": "`organization/project` it is bound to."}
+    )
     created_at = moment("created_at_ms")
     expires_at = moment("expires_at_ms", allow_none=True)
     last_used_at = moment("last_used_at_ms", allow_none=True)

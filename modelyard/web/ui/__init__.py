@@ -58,4 +58,5 @@ def _serve(folder: Path, name: str, caching: str) -> Response:
     response = Response(Path(path).read_bytes(), content_type=mimetypes.guess_type(path)[0])
     response.headers["Cache-Control"] = caching
     response.add_etag()
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response

@@ -8,7 +8,14 @@ from time import monotonic
 import pytest
 
 from modelyard import InvalidInput, ModelyardError, NotFound, PluginError, PluginUnavailable
-from modelyard.core.errors import PluginContractError, PluginTimeout
+from modelyard.core.errors import (
+    AlreadyExists,
+    Conflict,
+    InvalidTransition,
+    PluginContractError,
+    PluginTimeout,
+    TooLarge,
+)
 from modelyard.core.plugin_guard import Guard
 
 SECRET = 'hunter2 & more/"ünï'
@@ -169,7 +176,7 @@ class TestExceptions:
 
         assert caught.value.message.endswith("a\N{REPLACEMENT CHARACTER}b?c")
 
-    @pytest.mark.parametrize("kind", [NotFound, InvalidInput])
+    @pytest.mark.parametrize("kind", [NotFound, InvalidInput, Conflict, AlreadyExists, InvalidTransition, TooLarge])
     def test_an_answer_passes_and_counts_as_no_failure(
         self, caller: Caller, guard: Guard, kind: type[ModelyardError]
     ) -> None:
@@ -209,6 +216,7 @@ class TestSecrets:
             f"{SECRET}{SECRET}",
             "x" * 495 + SECRET,
             SECRET + "x" * 10_000 + SECRET,
+            SECRET + "x" * (500 - len(SECRET)) + SECRET,
         ],
     )
     def test_no_form_of_it_comes_out(self, caller: Caller, text: str) -> None:
@@ -393,6 +401,19 @@ class TestThreads:
         again = pool.submit(lambda: "again")
         assert again.messages.get(timeout=10) is Word.ENDED
         assert again.result == "again"
+
+    def test_a_machine_without_threads_to_give_makes_it_unavailable(
+        self, guard: Guard, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", full)
+            with pytest.raises(PluginUnavailable):
+                guard.call("pigeon", "send", lambda: None, deadline_seconds=10)
+
+        assert guard.call("pigeon", "send", lambda: "sent", deadline_seconds=10) == "sent"
 
     def test_failures_are_counted_under_load(self, guard: Guard) -> None:
         def fail() -> None:

@@ -290,7 +290,7 @@ def test_a_disabled_plugin_is_listed_and_never_imported(install: Install, neighb
 
     status = manager.plugin("broken")
     assert (status.state, status.error) == ("disabled", None)
-    assert "MODELYARD_DISABLED_PLUGINS" in (status.hint or "")
+    assert "MODELYARD_PLUGINS_DISABLED" in (status.hint or "")
     neighbours_work(manager)
 
 
@@ -319,7 +319,7 @@ class TestSelection:
     def test_a_disabled_plugin_of_that_name_is_the_reason(self) -> None:
         manager = PluginManager(disabled=frozenset({"local_files"}))
 
-        with pytest.raises(ConfigurationError, match=r"is disabled.*MODELYARD_DISABLED_PLUGINS"):
+        with pytest.raises(ConfigurationError, match=r"is disabled.*MODELYARD_PLUGINS_DISABLED"):
             manager.require("storage", "local_files")
 
     def test_an_unknown_plugin_or_kind_is_refused(self) -> None:

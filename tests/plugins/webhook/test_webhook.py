@@ -22,6 +22,8 @@ from modelyard.plugins.webhook.notifier import Webhook
 class Receiver(ThreadingHTTPServer):
     """Answers each path as it says: /200, /404/text, /redirect, /reset, /slow."""
 
+    request_queue_size = 64
+
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.requests: list[tuple[str, dict[str, str], bytes]] = []

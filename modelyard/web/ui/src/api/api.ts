@@ -18,8 +18,12 @@ export type Organization = Full<Schemas["Organization"]>;
 export type Project = Full<Schemas["Project"]>;
 export type Experiment = Full<Schemas["Experiment"]>;
 export type Run = Full<Schemas["Run"]>;
-export type MetricPoint = Full<Schemas["MetricPoint"]>;
-export type Artifact = Full<Schemas["Artifact"]>;
+export type MetricPoint = Full<Schemas["Point"]>;
+export interface Artifact {
+  path: string;
+  is_dir: boolean;
+  size_bytes: number | null;
+}
 export type Model = Full<Schemas["Model"]>;
 export type Version = Full<Schemas["Version"]>;
 export type StageChange = Full<Schemas["StageChange"]>;
@@ -100,7 +104,7 @@ async function all<T>(page: (cursor: string | undefined) => Promise<Page<T>>): P
   for (let pages = 0; pages < 5; pages += 1) {
     const answer = await page(cursor);
     items.push(...answer.items);
-    if (answer.next_cursor === null) break;
+    if (!answer.next_cursor) break;
     cursor = answer.next_cursor;
   }
   return items;
@@ -154,10 +158,17 @@ export const listExperiments = (path: Scope, signal?: AbortSignal) =>
       client.GET(`${P}/experiments`, { params: { path, query: { limit: 200, cursor } }, signal }),
     ),
   );
-export const listRuns = (path: Scope, query: RunsQuery, cursor?: string, signal?: AbortSignal) =>
-  read<Page<Run>>(
-    client.GET(`${P}/runs`, { params: { path, query: { ...query, limit: PAGE, cursor } }, signal }),
+/** A status is one more condition of the filter: MLflow's language joins them by `and` alone. */
+export function listRuns(path: Scope, wanted: RunsQuery, cursor?: string, signal?: AbortSignal) {
+  const { status, filter, ...query } = wanted;
+  const conditions = [filter, status && `attributes.status = '${status}'`].filter(Boolean).join(" and ");
+  return read<Page<Run>>(
+    client.GET(`${P}/runs`, {
+      params: { path, query: { ...query, filter: conditions || undefined, limit: PAGE, cursor } },
+      signal,
+    }),
   );
+}
 export const getRun = (scope: Scope, run_id: string, signal?: AbortSignal) =>
   read<Run>(client.GET(`${P}/runs/{run_id}`, { params: { path: { ...scope, run_id } }, signal }));
 
@@ -175,10 +186,10 @@ export async function getMetricHistory(
 ): Promise<MetricHistory> {
   const points: MetricPoint[] = [];
   let cursor: string | undefined;
-  for (let pages = 0; pages < 50; pages += 1) {
+  for (let pages = 0; pages < 10; pages += 1) {
     const answer = await read<Partial<Page<MetricPoint>>>(
       client.GET(`${P}/runs/{run_id}/metrics/{key}`, {
-        params: { path: { ...scope, run_id, key }, query: { limit: 200, cursor } },
+        params: { path: { ...scope, run_id, key }, query: { limit: 5_000, cursor } },
         signal,
       }),
     );
@@ -189,15 +200,25 @@ export async function getMetricHistory(
   return { points, complete: false };
 }
 
-export const listArtifacts = (scope: Scope, run_id: string, folder: string, signal?: AbortSignal) =>
-  all((cursor) =>
-    read<Page<Artifact>>(
-      client.GET(`${P}/runs/{run_id}/artifacts`, {
-        params: { path: { ...scope, run_id }, query: { path: folder || undefined, limit: 200, cursor } },
-        signal,
-      }),
-    ),
+/** A folder comes whole. The server writes `is_directory`, the contract `is_dir`: both are taken. */
+export async function listArtifacts(
+  scope: Scope,
+  run_id: string,
+  folder: string,
+  signal?: AbortSignal,
+): Promise<Artifact[]> {
+  const { items } = await read<{ items: (Partial<Artifact> & { path: string; is_directory?: boolean })[] }>(
+    client.GET(`${P}/runs/{run_id}/artifacts`, {
+      params: { path: { ...scope, run_id }, query: { path: folder || undefined } },
+      signal,
+    }),
   );
+  return items.map((item) => ({
+    path: item.path,
+    is_dir: item.is_directory ?? item.is_dir ?? false,
+    size_bytes: item.size_bytes ?? null,
+  }));
+}
 
 /** The address of a file's bytes: for a download link, and for `getArtifact`. */
 export function artifactUrl({ organization, project }: Scope, run_id: string, path: string): string {

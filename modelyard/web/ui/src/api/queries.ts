@@ -23,7 +23,7 @@ export function interval(query: AnyQuery, relaxed = false): number | false {
   if (error instanceof ApiError && error.status === 401) return false;
   if (error !== null || relaxed || document.visibilityState === "hidden") return SLOW;
   const data = query.state.data as Partial<InfiniteData<unknown> & api.MetricHistory> | undefined;
-  return FAST * Math.max(1, data?.pages?.length ?? 1, Math.ceil((data?.points?.length ?? 0) / 200));
+  return FAST * Math.max(1, data?.pages?.length ?? 1, Math.ceil((data?.points?.length ?? 0) / 1_000));
 }
 
 const polled = { refetchInterval: (query: AnyQuery) => interval(query), refetchIntervalInBackground: true };

@@ -8,7 +8,7 @@ import { sessionQuery } from "../api/queries";
 import { toApiError } from "../api/errors";
 import { shortId } from "../lib/format";
 import { paths } from "../lib/paths";
-import { CheckIcon, MoonIcon, ScreenIcon, SunIcon, UserIcon } from "./icons";
+import { MoonIcon, ScreenIcon, SunIcon, UserIcon } from "./icons";
 import { Logo } from "./Logo";
 import classes from "./Shell.module.css";
 
@@ -90,18 +90,18 @@ export function ThemeMenu() {
         </ActionIcon>
       </Menu.Target>
       <Menu.Dropdown>
-        {SCHEMES.map(({ value, label, Icon }) => (
-          <Menu.Item
-            key={value}
-            role="menuitemradio"
-            aria-checked={value === colorScheme}
-            leftSection={<Icon />}
-            rightSection={value === colorScheme ? <CheckIcon size={14} /> : null}
-            onClick={() => setColorScheme(value)}
-          >
-            {label}
-          </Menu.Item>
-        ))}
+        <Menu.RadioGroup
+          value={colorScheme}
+          onChange={(value) =>
+            setColorScheme(SCHEMES.find((scheme) => scheme.value === value)?.value ?? "auto")
+          }
+        >
+          {SCHEMES.map(({ value, label }) => (
+            <Menu.RadioItem key={value} value={value} closeMenuOnClick>
+              {label}
+            </Menu.RadioItem>
+          ))}
+        </Menu.RadioGroup>
       </Menu.Dropdown>
     </Menu>
   );

@@ -76,6 +76,18 @@ test("a filter goes to the server, and its refusal stands under the box", async 
   expect(runCalls(calls).at(-1)?.query.get("filter")).toBe("metrics.accuracy > 0.05");
 });
 
+test("a status is one more condition of the filter", async () => {
+  const calls = stub(() => page([run(1)]));
+  renderAt("/acme/churn/runs?filter=metrics.accuracy+%3E+0");
+  await screen.findByRole("table");
+  await userEvent.selectOptions(screen.getByRole("combobox", { name: "Status" }), "FAILED");
+  await waitFor(() =>
+    expect(runCalls(calls).at(-1)?.query.get("filter")).toBe(
+      "metrics.accuracy > 0 and attributes.status = 'FAILED'",
+    ),
+  );
+});
+
 test("columns are chosen by the menu and kept", async () => {
   stub(() => page([run(1), run(2)]));
   renderAt("/acme/churn/runs");

@@ -1,4 +1,4 @@
-import { Button, Group, JsonInput, Stack, Text } from "@mantine/core";
+import { Button, Group, Stack, Text, Textarea } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { type Deployment, predict, type Scope } from "../../api/api";
@@ -29,11 +29,11 @@ export function TryPrediction({ scope, deployment }: { scope: Scope; deployment:
       }}
     >
       <Stack gap="sm">
-        <JsonInput
+        <Textarea
           label="Input"
           description='MLflow’s scoring format: {"dataframe_split": {"columns": [...], "data": [[...]]}}, {"dataframe_records": [...]} or {"inputs": ...}'
           value={text}
-          onChange={setText}
+          onChange={(event) => setText(event.currentTarget.value)}
           error={problem}
           autosize
           minRows={4}

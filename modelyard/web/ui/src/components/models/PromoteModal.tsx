@@ -1,8 +1,8 @@
-import { Button, Group, Modal, NativeSelect, Stack, Textarea } from "@mantine/core";
+import { Button, Checkbox, Group, Modal, NativeSelect, Stack, Textarea } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { notifications } from "@mantine/notifications";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { promote, type Scope, type Version } from "../../api/api";
+import { promote, type Promotion, type Scope, type Version } from "../../api/api";
 import { scopeKey } from "../../api/queries";
 import { formErrors, formLevelError } from "../../lib/formErrors";
 import { type Stage, STAGES } from "../../lib/status";
@@ -27,6 +27,8 @@ export function PromoteModal({ scope, version, onClose }: PromoteModalProps) {
 }
 
 const FIELDS = ["stage", "reason"];
+/** Stages that one version holds by custom: the server archives the one before unless told otherwise. */
+const SHARED = new Set<Stage>(["Staging", "Production"]);
 const NEXT: Record<string, Stage> = { None: "Staging", Staging: "Production", Production: "Archived" };
 
 interface PromoteFormProps {
@@ -37,13 +39,12 @@ interface PromoteFormProps {
 
 function PromoteForm({ scope, version, onDone }: PromoteFormProps) {
   const client = useQueryClient();
-  const form = useForm<{ stage: Stage; reason: string }>({
-    initialValues: { stage: NEXT[version.stage] ?? "Staging", reason: "" },
+  const form = useForm<{ stage: Stage; reason: string; archive: boolean }>({
+    initialValues: { stage: NEXT[version.stage] ?? "Staging", reason: "", archive: true },
     validate: { stage: (value) => (value === version.stage ? `It is in ${value} already.` : null) },
   });
   const move = useMutation({
-    mutationFn: (body: { stage: Stage; reason: string }) =>
-      promote(scope, version.model, version.version, body),
+    mutationFn: (body: Promotion) => promote(scope, version.model, version.version, body),
     onSuccess: async (moved) => {
       await client.invalidateQueries({ queryKey: scopeKey(scope) });
       notifications.show({ message: `${moved.model} v${moved.version} is in ${moved.stage}.` });
@@ -51,11 +52,15 @@ function PromoteForm({ scope, version, onDone }: PromoteFormProps) {
     },
     onError: (error) => form.setErrors(formErrors(error, FIELDS)),
   });
+  const submit = form.onSubmit(({ stage, reason, archive }) =>
+    move.mutate({
+      stage,
+      reason: reason.trim(),
+      ...(!archive && SHARED.has(stage) && { archive_existing: false }),
+    }),
+  );
   return (
-    <form
-      noValidate
-      onSubmit={form.onSubmit((values) => move.mutate({ ...values, reason: values.reason.trim() }))}
-    >
+    <form noValidate onSubmit={submit}>
       <Stack>
         <FormError error={formLevelError(move.error, FIELDS)} />
         <NativeSelect
@@ -72,6 +77,13 @@ function PromoteForm({ scope, version, onDone }: PromoteFormProps) {
           minRows={2}
           {...form.getInputProps("reason")}
         />
+        {SHARED.has(form.values.stage) && (
+          <Checkbox
+            size="xs"
+            label={`Archive what is in ${form.values.stage} now`}
+            {...form.getInputProps("archive", { type: "checkbox" })}
+          />
+        )}
         <Group justify="flex-end">
           <Button variant="default" onClick={onDone}>
             Cancel
