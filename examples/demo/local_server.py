@@ -42,7 +42,8 @@ class LocalServer:
             if start_time(replica["pid"]) == str(replica["start_time"]):
                 end(replica["pid"])
         shutil.rmtree(self.data, ignore_errors=True)
-        self.log.unlink(missing_ok=True)
+        for old in (self.log, self.directory / "error.log"):
+            old.unlink(missing_ok=True)
 
     def start(self) -> None:
         """Start it apart from this terminal, and wait until every part of it answers."""

@@ -82,7 +82,7 @@ def show_list(
         rows = [[cell(_value(item, source)) for _, source in columns] for item in shown]
         show_rows([title for title, _ in columns], rows)
     else:
-        click.echo(empty, err=True)
+        click.echo(visible(empty), err=True)
     if limit is not None and next(left, None) is not None:
         click.echo(f"There are more than these {limit}; --limit shows more.", err=True)
 

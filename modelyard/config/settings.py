@@ -6,10 +6,14 @@ in the table ``[section]``. Nothing is read when this module is imported, and th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+
+
+MOST_SERVER_PROCESSES = 8
 
 
 def setting(default: Any, description: str, *, secret: bool = False) -> Any:
@@ -44,7 +48,7 @@ class ServerSettings:
     """The HTTP server."""
 
     host: str = setting("127.0.0.1", "Address to listen on; loopback unless you say otherwise.")
-    port: int = setting(5000, "Port to listen on.")
+    port: int = setting(5000, "Port to listen on; 0 takes any free one.")
     public_url: str = setting("", "Address by which users reach this server; empty is http://HOST:PORT.")
     workers: int = setting(0, "Server processes; 0 is one on SQLite and one for each core (at most 8) on PostgreSQL.")
     threads: int = setting(64, "Threads of each server process.")
@@ -111,7 +115,7 @@ class Settings:
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     plugins: PluginSettings = field(default_factory=PluginSettings)
     outgoing: OutgoingSettings = field(default_factory=OutgoingSettings)
-    secrets: SecretSettings = field(default_factory=SecretSettings)
+    secret: SecretSettings = field(default_factory=SecretSettings)
     log: LogSettings = field(default_factory=LogSettings)
     origins: Mapping[str, str] = field(default_factory=dict)
 
@@ -119,6 +123,13 @@ class Settings:
     def database_url(self) -> str:
         """The database's address, with the default filled in."""
         return self.database.url or f"sqlite:///{self.data.directory.resolve() / 'modelyard.db'}"
+
+    @property
+    def server_processes(self) -> int:
+        """How many server processes there are to be: one on SQLite, else as many as set, or one for each core."""
+        if self.database_url.startswith("sqlite:"):
+            return 1
+        return self.server.workers or min(MOST_SERVER_PROCESSES, os.cpu_count() or 1)
 
     @property
     def public_url(self) -> str:

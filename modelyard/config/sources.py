@@ -12,6 +12,9 @@ from typing import Any
 from modelyard.config.settings import Settings, declared_settings
 
 
+CHOICES = {"log.level": ("DEBUG", "INFO", "WARNING", "ERROR"), "log.format": ("auto", "json", "console")}
+
+
 class SettingError(ValueError):
     """A setting that cannot be taken: the text names it, its value, its origin and the mend."""
 
@@ -66,8 +69,12 @@ def _from_file(file: Path | None) -> dict[str, tuple[Any, str]]:
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
     found = {}
-    for key, _ in declared_settings():
-        variable = "MODELYARD_" + key.replace(".", "_").upper()
+    known = {"MODELYARD_" + key.replace(".", "_").upper(): key for key, _ in declared_settings()}
+    sections = tuple({f"MODELYARD_{key.split('.')[0].upper()}_" for key in known.values()})
+    for variable in environ:
+        if variable.startswith(sections) and variable not in known:
+            raise SettingError(f"{variable} is no setting. `modelyard config show` lists them.")
+    for variable, key in known.items():
         if environ.get(variable, "") != "":
             found[key] = (environ[variable], f"environment {variable}")
     return found
@@ -103,5 +110,7 @@ def _convert(key: str, value: Any, default: Any, origin: str) -> Any:
             raise SettingError(f"{key} = {number} (from {origin}) is below 0.")
         return number
     if isinstance(default, str) and isinstance(value, str):
+        if key in CHOICES and value not in CHOICES[key]:
+            raise SettingError(f"{key} = {value!r} (from {origin}) is none of {', '.join(CHOICES[key])}.")
         return value
     raise SettingError(f"{key} = {value!r} (from {origin}) is not a {type(default).__name__}.")

@@ -92,7 +92,7 @@ def _networks(settings: Settings) -> tuple[IPv4Network | IPv6Network, ...]:
 def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
     events = Events(plugins.subscribers)
     data_directory = settings.data.directory.resolve()
-    secrets = SecretBox(load_keys(settings.secrets.keys, settings.data.directory))
+    secrets = SecretBox(load_keys(settings.secret.keys, settings.data.directory))
     connections = ConnectionService(
         events=events,
         plugins=plugins,

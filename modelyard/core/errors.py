@@ -109,11 +109,11 @@ class Unavailable(ModelyardError):
 
 
 class PluginError(ModelyardError):
-    """A plugin's call failed; `plugin` and `operation` name it."""
+    """A plugin's call failed; `plugin` and `operation` name it. A plugin that raises it may leave them to the guard."""
 
     code = "plugin_failed"
 
-    def __init__(self, message: str, *, plugin: str, operation: str, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, plugin: str = "", operation: str = "", hint: str | None = None) -> None:
         super().__init__(message, hint=hint, plugin=plugin, operation=operation)
         self.plugin = plugin
         self.operation = operation

@@ -183,7 +183,8 @@ class Tracker(Provider):
     The first parameter of every verb is the project, whose names and ids are its own: nothing of another project is
     ever found or changed. Ids and filters are MLflow's. Values come checked (`modelyard.core.tracking.limits`), and
     permissions are no affair of a tracker. One with the capability ``transactional`` writes to Modelyard's own
-    database: it is called inside the transaction that also records the event, and directly, without a thread of its own.
+    database: it is called inside the transaction that also records the event, and directly, without a thread of its
+    own.
 
     Every verb that names a thing raises `NotFound` where the project has none of that id.
     """

@@ -24,7 +24,7 @@ class SecretBox:
             self._fernet = MultiFernet([Fernet(key) for key in keys])
         except ValueError:
             raise ConfigurationError(
-                "secrets.keys holds something that is no Fernet key.",
+                "secret.keys holds something that is no Fernet key.",
                 hint="A key is 32 random bytes in URL-safe base64; delete it or correct it.",
             ) from None
 
@@ -42,7 +42,7 @@ class SecretBox:
         except InvalidToken:
             raise ConfigurationError(
                 "None of this server's keys opens a stored secret.",
-                hint="Give the key that it was written with in MODELYARD_SECRETS_KEYS.",
+                hint="Give the key that it was written with in MODELYARD_SECRET_KEYS.",
             ) from None
 
 

@@ -6,10 +6,11 @@ import os
 import random
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 from peewee import PeeweeException, fn
@@ -170,7 +171,7 @@ class Worker:
             db.database.execute_sql(f"LISTEN {Bell.CHANNEL}")
         while not self._stopping.is_set():
             if on_postgresql:
-                next(db.database.connection().notifies(timeout=_seconds_until_due(), stop_after=1), None)
+                next(db.database.connection().notifies(timeout=max(POLL_SECONDS, _seconds_until_due()), stop_after=1), None)
             else:
                 self._stopping.wait(POLL_SECONDS)
             if _seconds_until_due() == 0:
@@ -193,8 +194,8 @@ def _seconds_until_due() -> float:
     return float(min([1.0, *(max(0, wait) / 1000 for wait in waits)]))
 
 
-def main(settings: Settings) -> int:
-    """Run a worker until SIGTERM or SIGINT; the exit code."""
+def main(settings: Settings) -> NoReturn:
+    """Run a worker until SIGTERM or SIGINT, then end the process with 0."""
     end_with_parent()
     services = build(settings, process="worker")
     worker = Worker(
@@ -208,4 +209,6 @@ def main(settings: Settings) -> int:
     log.info("worker started", worker=worker.name)
     worker.run()
     log.info("worker stopped", worker=worker.name)
-    return 0
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # a plugin's own thread pool would be waited for otherwise, however long it hangs

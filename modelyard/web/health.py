@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from flask import Blueprint, Flask, jsonify, request
+from flask import Blueprint, Flask, current_app, jsonify, request
 from peewee import PeeweeException
 
 from modelyard.core import db
@@ -13,6 +13,8 @@ from modelyard.core.errors import ModelyardError
 from modelyard.core.jobs import WorkerRow
 from modelyard.core.migrations import pending
 from modelyard.web.context import actor, services
+
+SCHEMA_IS_CURRENT = "modelyard.schema_is_current"
 
 blueprint = Blueprint("health", __name__, url_prefix="/health")
 
@@ -56,9 +58,10 @@ def is_local() -> bool:
 def _database() -> str:
     try:
         db.database.execute_sql("SELECT 1").fetchone()
-        missing = pending()
+        missing = [] if current_app.extensions.get(SCHEMA_IS_CURRENT) else pending()
     except (PeeweeException, ModelyardError):
         return "does not answer"
+    current_app.extensions[SCHEMA_IS_CURRENT] = not missing
     return f"lacks the steps {', '.join(missing)}" if missing else "ok"
 
 

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
-from modelyard.config.settings import Settings
 from modelyard.config.sources import load_settings
 from modelyard.core.processes import end_with_parent
 
-MOST_WORKERS = 8
 RESPAWN_SECONDS = 0.2
 STOP_SECONDS = 5
-
-
-def worker_count(settings: Settings) -> int:
-    """Return how many server processes the settings ask for: on SQLite always one."""
-    if settings.database_url.startswith("sqlite:"):
-        return 1
-    return settings.server.workers or min(MOST_WORKERS, os.cpu_count() or 1)
 
 
 def create_wsgi_app() -> Any:
@@ -43,7 +33,7 @@ def main() -> None:
         port=settings.server.port,
         interface=Interfaces.WSGI,
         factory=True,
-        workers=worker_count(settings),
+        workers=settings.server_processes,
         blocking_threads=settings.server.threads,
         backpressure=settings.server.threads * 4,
         respawn_failed_workers=True,

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import IO
@@ -71,6 +71,8 @@ def run(settings: Settings, *, with_worker: bool = True) -> int:
     directory = settings.data.directory.resolve()
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = take_lock(directory / LOCK_FILE)
+    if settings.server.port == 0:
+        settings = with_free_port(settings)
     check_port(settings.server.host, settings.server.port)
     environment = child_environment(settings)
     upgrade = [sys.executable, "-m", "modelyard.cli.main", "admin", "db", "upgrade"]
@@ -120,6 +122,15 @@ def take_lock(path: Path) -> IO[str]:
     lock.write(str(os.getpid()))
     lock.flush()
     return lock
+
+
+def with_free_port(settings: Settings) -> Settings:
+    """Return the settings with a port where nothing listens now."""
+    with socket.socket() as trial:
+        trial.bind((settings.server.host, 0))
+        port = int(trial.getsockname()[1])
+    origins = {**settings.origins, "server.port": "chosen"}
+    return replace(settings, server=replace(settings.server, port=port), origins=origins)
 
 
 def check_port(host: str, port: int) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,15 @@ from tests.fake_api import FakeApi, running
 
 TOKEN = "my_0198_secret"
 Run = Callable[..., Result]
+Ok = Callable[..., str]
+AsJson = Callable[..., Any]
+
+
+class Terminal(io.StringIO):
+    """What rich takes for a terminal."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +64,7 @@ def signed_in(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> FakeApi:
 
 
 @pytest.fixture
-def ok(run: Run) -> Callable[..., str]:
+def ok(run: Run) -> Ok:
     """Run a command that must succeed and return its stdout."""
 
     def invoke(*arguments: str, stdin: str | bytes = "") -> str:
@@ -66,6 +76,6 @@ def ok(run: Run) -> Callable[..., str]:
 
 
 @pytest.fixture
-def as_json(ok: Callable[..., str]) -> Callable[..., Any]:
+def as_json(ok: Ok) -> AsJson:
     """Run a command with `--output json` and return what it printed."""
     return lambda *arguments, stdin="": json.loads(ok(*arguments, "--output", "json", stdin=stdin))

@@ -10,12 +10,11 @@ import click
 import pytest
 
 from modelyard.cli.main import cli
-from tests.cli.tree import all_commands
+from tests.cli.tree import LEAVES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text("utf-8")
 SECTIONS = dict(re.findall(r"^### `(modelyard [^`]+)`\n(.*?)(?=^##)", PAGE + "\n##", re.MULTILINE | re.DOTALL))
 EXAMPLES = re.findall(r"^modelyard .+$", PAGE, re.MULTILINE)
-LEAVES = [path for path, command in all_commands() if not isinstance(command, click.Group)]
 
 
 def test_every_command_has_a_heading_and_no_other_has_one() -> None:

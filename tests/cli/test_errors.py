@@ -73,7 +73,7 @@ def test_a_reason_is_not_said_twice(signed_in: FakeApi, run: Run) -> None:
 
 def test_nobody_there_ends_with_7(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODELYARD_URL", "http://127.0.0.1:1")
-    monkeypatch.setattr(client, "MAX_ATTEMPTS", 1)
+    monkeypatch.setattr("modelyard.client.client.MAX_ATTEMPTS", 1)
     result = run("whoami")
     assert result.exit_code == 7
     assert "modelyard serve" in result.stderr

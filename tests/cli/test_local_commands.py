@@ -97,7 +97,7 @@ class TestConfig:
 
     def test_masks_secrets(self, ok: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("MODELYARD_DATABASE_URL", "postgresql://ada:hunter2@db/modelyard")
-        monkeypatch.setenv("MODELYARD_SECRETS_KEYS", "a-key,another-key")
+        monkeypatch.setenv("MODELYARD_SECRET_KEYS", "a-key,another-key")
         for form in ("table", "json"):
             text = ok("config", "show", "--output", form)
             assert "hunter2" not in text

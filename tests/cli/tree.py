@@ -18,3 +18,6 @@ def all_commands(command: click.Command = cli, path: str = "modelyard") -> Itera
             inner = command.get_command(context, name)
             assert inner is not None
             yield from all_commands(inner, f"{path} {name}")
+
+
+LEAVES = [path for path, command in all_commands() if not isinstance(command, click.Group)]

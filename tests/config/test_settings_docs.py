@@ -33,7 +33,7 @@ def test_no_row_is_left_over() -> None:
 
 
 def test_every_variable_of_the_command_line_is_there() -> None:
-    sources = [*(ROOT / "modelyard" / "cli").rglob("*.py"), ROOT / "modelyard" / "client.py"]
+    sources = [*(ROOT / "modelyard" / "cli").rglob("*.py"), *(ROOT / "modelyard" / "client").rglob("*.py")]
     sources.append(ROOT / "modelyard" / "config" / "sources.py")
     read = {name for file in sources for name in re.findall(r'"(MODELYARD_[A-Z_]+[A-Z])"', file.read_text("utf-8"))}
     assert len(read) > 5

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelyard.config.settings import DatabaseSettings, SecretSettings, Settings, declared_settings
-from modelyard.config.sources import SettingError, load_settings
+from modelyard.config.sources import CHOICES, SettingError, load_settings
 
 KEYS = [key for key, _ in declared_settings()]
 NUMBERS = [key for key, declared in declared_settings() if isinstance(declared.default, int)]
@@ -135,9 +135,21 @@ class TestWhichFile:
             load_settings(**{"environ": {}, **named})
 
 
-@given(st.sampled_from(TEXTS), st.text(min_size=1).filter(lambda text: "\0" not in text))
+@given(st.sampled_from([key for key in TEXTS if key not in CHOICES]), st.text(min_size=1).filter(lambda text: "\0" not in text))
 def test_texts_come_through_as_they_are(key: str, text: str) -> None:
     assert _value(load_settings(environ={_variable(key): text}), key) == text
+
+
+@pytest.mark.parametrize("key", [*CHOICES])
+def test_a_choice_takes_its_values_only(key: str) -> None:
+    assert _value(load_settings(environ={_variable(key): CHOICES[key][-1]}), key) == CHOICES[key][-1]
+    with pytest.raises(SettingError, match=f"{key} = 'loud'.*{CHOICES[key][0]}"):
+        load_settings(environ={_variable(key): "loud"})
+
+
+def test_a_slip_of_the_pen_is_named() -> None:
+    with pytest.raises(SettingError, match="MODELYARD_SERVER_PROT is no setting"):
+        load_settings(environ={"MODELYARD_SERVER_PROT": "5000"})
 
 
 @given(st.sampled_from(LISTS), st.lists(st.text(st.characters(categories=["L", "N"]), min_size=1), min_size=1))
@@ -159,10 +171,10 @@ def test_a_path_may_begin_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
 class TestSettings:
     def test_secrets_are_masked_and_only_secrets(self) -> None:
         settings = Settings(
-            database=DatabaseSettings(url="postgresql://ada:hunter2@db/x"), secrets=SecretSettings(keys=("k1", "k2"))
+            database=DatabaseSettings(url="postgresql://ada:hunter2@db/x"), secret=SecretSettings(keys=("k1", "k2"))
         )
         masked = {setting.key for setting in settings.described() if setting.value == "********"}
-        assert masked == {"database.url", "secrets.keys"}
+        assert masked == {"database.url", "secret.keys"}
         assert "hunter2" not in repr([*settings.described()])
 
     def test_an_empty_secret_is_not_masked(self) -> None:

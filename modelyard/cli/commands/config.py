@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from modelyard.cli.api import output_option
-from modelyard.cli.errors import CONFIGURATION, Failure
 from modelyard.cli.output import Column, show_list
 
 COLUMNS: list[Column] = [
@@ -50,28 +47,11 @@ def show(file: Path | None, output: str) -> None:
 @config.command()
 @file_option
 def check(file: Path | None) -> None:
-    """Check the settings; ends with 8 and names what is wrong, unknown variables of the environment too."""
+    """Check the settings; ends with 8 and names what is wrong."""
     from modelyard.config.sources import load_settings
 
     load_settings(file=file)
-    unknown = [*_unknown_variables(os.environ)]
-    if unknown:
-        raise Failure(
-            f"{', '.join(unknown)} in the environment: no setting of this name.",
-            mend="Correct or unset it; `modelyard config show` lists the settings.",
-            code=CONFIGURATION,
-        )
     click.echo("The settings are good.")
-
-
-def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield variables that begin like a section's settings and are none: most often a slip of the pen."""
-    from modelyard.config.settings import declared_settings
-
-    keys = [key for key, _ in declared_settings()]
-    known = {"MODELYARD_" + key.replace(".", "_").upper() for key in keys}
-    sections = tuple({f"MODELYARD_{key.split('.')[0].upper()}_" for key in keys})
-    return (name for name in sorted(environ) if name.startswith(sections) and name not in known)
 
 
 def _plain(value: Any) -> Any:

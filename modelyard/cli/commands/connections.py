@@ -26,6 +26,10 @@ COLUMNS: list[Column] = [
     ("Enabled", "enabled"),
     ("Id", "id"),
 ]
+NO_CONNECTION = (
+    "The project has no connections. `modelyard plugins providers` lists what one can be made of; "
+    "`modelyard connections create KIND PROVIDER NAME` makes it."
+)
 KINDS = ["storage", "tracker", "deployment_target", "notifier"]
 set_option = click.option(
     "--set",
@@ -65,7 +69,7 @@ def find_connection(project: Project, name_or_id: str) -> Json:
 @output_option
 def list_connections(project: Project, output: str) -> None:
     """List the project's connections; secrets are never shown."""
-    show_list(project.connections.list(), COLUMNS, output, empty="The project has no connections.")
+    show_list(project.connections.list(), COLUMNS, output, empty=NO_CONNECTION)
 
 
 @connections.command()

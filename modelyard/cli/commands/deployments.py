@@ -36,6 +36,10 @@ DETAILS: list[Column] = [
     ("Created", "created_at"),
     ("Updated", "updated_at"),
 ]
+NO_DEPLOYMENT = (
+    "The project has no deployments. Deploy a model that `modelyard models list` shows: "
+    "`modelyard deployments create NAME --model MODEL --wait`."
+)
 REVISION_COLUMNS: list[Column] = [
     ("Revision", "number"),
     ("Model", "model"),
@@ -107,7 +111,7 @@ def _state(deployment: Json) -> str:
 def list_deployments(project: Project, limit: int, output: str) -> None:
     """List the deployments."""
     found = project.deployments.list(limit=limit + 1)
-    show_list(found, COLUMNS, output, limit=limit, empty="The project has no deployments.")
+    show_list(found, COLUMNS, output, limit=limit, empty=NO_DEPLOYMENT)
 
 
 @deployments.command()
@@ -233,7 +237,8 @@ def rollback(project: Project, name: str, revision: int | None, output: str) -> 
 def revisions(project: Project, name: str, limit: int, output: str) -> None:
     """List the revisions of a deployment, newest first."""
     found = project.deployments.revisions(name, limit=limit + 1)
-    show_list(found, REVISION_COLUMNS, output, limit=limit, empty=f"The deployment {name} has no revisions.")
+    empty = f"{name} has no revisions. See `modelyard deployments show {name}`."
+    show_list(found, REVISION_COLUMNS, output, limit=limit, empty=empty)
 
 
 @deployments.command()
@@ -247,6 +252,8 @@ def logs(project: Project, name: str, lines: int | None, output: str) -> None:
     if output == "json":
         click.echo(as_json(found))
         return
+    if not any(log["text"] for log in found):
+        click.echo(f"No replica has written anything. `modelyard deployments show {name}` says how they are.", err=True)
     for log in found:
         for line in log["text"].splitlines():
             click.echo(visible(f"{log['replica']} | {line}" if len(found) > 1 else line))

@@ -40,7 +40,8 @@ def events() -> None:
 @output_option
 def list_events(project: Project, limit: int, output: str) -> None:
     """List what happened, newest first."""
-    show_list(project.events(limit=limit + 1), COLUMNS, output, limit=limit, empty="Nothing has happened yet.")
+    empty = "Nothing has happened in the project yet. `modelyard projects show` has the address to log runs to."
+    show_list(project.events(limit=limit + 1), COLUMNS, output, limit=limit, empty=empty)
 
 
 @events.command()
@@ -49,4 +50,5 @@ def list_events(project: Project, limit: int, output: str) -> None:
 @output_option
 def deliveries(project: Project, limit: int, output: str) -> None:
     """List who was told of what, newest first, with the error of what failed."""
-    show_list(project.deliveries(limit=limit + 1), DELIVERY_COLUMNS, output, limit=limit, empty="Nobody was told yet.")
+    empty = "Nobody was told of anything yet. To be told: `modelyard connections create notifier PROVIDER NAME`."
+    show_list(project.deliveries(limit=limit + 1), DELIVERY_COLUMNS, output, limit=limit, empty=empty)

@@ -36,7 +36,8 @@ def add_members_commands(
     @place
     @output_option
     def list_members(members: Members, output: str) -> None:
-        show_list(members.list(), COLUMNS, output, empty="There are no members.")
+        empty = f"Nobody has a role in {where} of their own. Give one: `modelyard {group.name} members set --help`."
+        show_list(members.list(), COLUMNS, output, empty=empty)
 
     @members.command("set", help=f"Give USERNAME a role in {where}, in place of the one before.")
     @place

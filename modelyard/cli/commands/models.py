@@ -37,6 +37,10 @@ CHANGE_COLUMNS: list[Column] = [
     ("By", "actor"),
     ("Reason", "reason"),
 ]
+NO_MODEL = (
+    "The project has no models. Register one from a run with MLflow, or make one here: `modelyard models create NAME`, "
+    "then `modelyard models register NAME --source runs:/RUN/model`."
+)
 STAGES = ["None", "Staging", "Production", "Archived"]
 tag_option = click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="May be given several times.")
 
@@ -53,7 +57,7 @@ def models() -> None:
 def list_models(project: Project, limit: int, output: str) -> None:
     """List the models."""
     found = project.models.list(limit=limit + 1)
-    show_list(found, COLUMNS, output, limit=limit, empty="The project has no models.")
+    show_list(found, COLUMNS, output, limit=limit, empty=NO_MODEL)
 
 
 @models.command()
@@ -100,7 +104,8 @@ def edit(project: Project, model: str, name: str | None, description: str | None
 def versions(project: Project, model: str, limit: int, output: str) -> None:
     """List the versions of a model."""
     found = project.models.versions(model, limit=limit + 1)
-    show_list(found, VERSION_COLUMNS, output, limit=limit, empty=f"The model {model} has no versions.")
+    empty = f"The model {model} has no versions. Register one: `modelyard models register {model} --source URI`."
+    show_list(found, VERSION_COLUMNS, output, limit=limit, empty=empty)
 
 
 @models.command()
@@ -170,7 +175,11 @@ def promote(
 def history(project: Project, model: str, limit: int, output: str) -> None:
     """List who moved which version to which stage, newest first."""
     found = project.models.stage_changes(model, limit=limit + 1)
-    show_list(found, CHANGE_COLUMNS, output, limit=limit, empty=f"No version of {model} has changed its stage.")
+    empty = (
+        f"No version of {model} has changed its stage. Move one: "
+        f"`modelyard models promote {model} VERSION --stage Staging`."
+    )
+    show_list(found, CHANGE_COLUMNS, output, limit=limit, empty=empty)
 
 
 @models.command()

@@ -13,6 +13,10 @@ from modelyard.cli.commands.members import add_members_commands
 from modelyard.cli.output import Column, done, show_list, show_one
 
 COLUMNS: list[Column] = [("Organization", "slug"), ("Name", "name"), ("Your role", "role"), ("Created", "created_at")]
+NO_ORGANIZATION = (
+    "You are a member of no organization. Ask an owner of one to add you, or, as an instance administrator, make one: "
+    "`modelyard organizations create SLUG`."
+)
 
 
 @click.group()
@@ -24,7 +28,7 @@ def organizations() -> None:
 @output_option
 def list_organizations(output: str) -> None:
     """List the organizations that you are a member of."""
-    show_list(connect().organizations.list(), COLUMNS, output, empty="You are a member of no organization.")
+    show_list(connect().organizations.list(), COLUMNS, output, empty=NO_ORGANIZATION)
 
 
 @organizations.command()

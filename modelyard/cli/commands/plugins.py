@@ -30,6 +30,7 @@ PROVIDER_COLUMNS: list[Column] = [
     ("Title", "title"),
     ("Capabilities", "capabilities"),
 ]
+MEND = "See on its machine whether they are switched off: `modelyard config show`."
 
 
 @click.group()
@@ -41,7 +42,7 @@ def plugins() -> None:
 @output_option
 def list_plugins(output: str) -> None:
     """List the plugins, those that failed with their reason."""
-    show_list(connect().plugins.list(), COLUMNS, output, empty="The server has no plugins.")
+    show_list(connect().plugins.list(), COLUMNS, output, empty=f"The server has no plugins. {MEND}")
 
 
 @plugins.command()
@@ -56,4 +57,4 @@ def show(plugin: str, output: str) -> None:
 @output_option
 def providers(output: str) -> None:
     """List what connections can be made of; JSON has the schema of each one's settings."""
-    show_list(connect().plugins.providers(), PROVIDER_COLUMNS, output, empty="There are no providers.")
+    show_list(connect().plugins.providers(), PROVIDER_COLUMNS, output, empty=f"The server has no providers. {MEND}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,8 @@ import click
 from modelyard.cli.api import connect, in_project, open_project, output_option, profile_name, split_project
 from modelyard.cli.commands.connections import find_connection
 from modelyard.cli.commands.members import add_members_commands
-from modelyard.cli.output import Column, Json, done, show_list, show_one
+from modelyard.cli.commands.organizations import NO_ORGANIZATION
+from modelyard.cli.output import Column, done, show_list, show_one
 from modelyard.cli.profile import load_profile, save_profile
 
 if TYPE_CHECKING:
@@ -45,14 +46,20 @@ def projects() -> None:
 @output_option
 def list_projects(organization: str | None, output: str) -> None:
     """List the projects that you may see."""
-    show_list(_all(organization), COLUMNS, output, empty="There are no projects for you.")
-
-
-def _all(organization: str | None) -> Iterator[Json]:
     client = connect()
     slugs = [organization] if organization else [found["slug"] for found in client.organizations.list()]
-    for slug in slugs:
-        yield from client.projects.list(slug)
+    found = (project for slug in slugs for project in client.projects.list(slug))
+    show_list(found, COLUMNS, output, empty=_no_project(slugs))
+
+
+def _no_project(organizations: Sequence[str]) -> str:
+    if not organizations:
+        return NO_ORGANIZATION
+    place = organizations[0] if len(organizations) == 1 else "ORG"
+    return (
+        f"There are no projects for you in {', '.join(organizations)}. Make one: "
+        f"`modelyard projects create {place}/PROJECT`; or ask an administrator of the organization to do so."
+    )
 
 
 @projects.command()

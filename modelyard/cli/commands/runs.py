@@ -31,6 +31,10 @@ ARTIFACT_COLUMNS: list[Column] = [
     ("Path", lambda artifact: artifact["path"] + ("/" if artifact["is_directory"] else "")),
     ("Size", lambda artifact: size(artifact.get("size_bytes"))),
 ]
+NO_RUN = (
+    "The project has no runs. Log one with MLflow: set MLFLOW_TRACKING_URI to the address that "
+    "`modelyard projects show` prints, and MLFLOW_TRACKING_TOKEN to a token from `modelyard tokens create NAME`."
+)
 
 
 @click.group()
@@ -46,7 +50,8 @@ def list_experiments(project: Project, limit: int, output: str) -> None:
     """List the experiments."""
     columns: list[Column] = [("Id", "id"), ("Experiment", "name")]
     found = project.experiments(limit=limit + 1)
-    show_list(found, columns, output, limit=limit, empty="The project has no experiments.")
+    empty = "The project has no experiments. Make one: `modelyard experiments create NAME`."
+    show_list(found, columns, output, limit=limit, empty=empty)
 
 
 @experiments.command()
@@ -83,7 +88,9 @@ def list_runs(
 ) -> None:
     """List runs."""
     found = project.runs.list(experiment=experiment, status=status, filter=filter_, order_by=order_by, limit=limit + 1)
-    show_list(found, COLUMNS, output, limit=limit, empty="No runs fit.")
+    chosen = experiment or status or filter_
+    empty = "No runs fit. `modelyard runs list` without conditions shows all." if chosen else NO_RUN
+    show_list(found, COLUMNS, output, limit=limit, empty=empty)
 
 
 @runs.command()
@@ -108,7 +115,7 @@ def metrics(project: Project, run_id: str, key: str, last: int, output: str) -> 
         click.echo(as_json(points))
         return
     if not points:
-        click.echo(f"The run has no points of {key}.", err=True)
+        click.echo(f"The run has no points of {key}. `modelyard runs show {run_id}` lists its metrics.", err=True)
         return
     click.echo(f"{cell(key)}  {sparkline([float(point['value']) for point in points])}")
     shown = points[-last:] if last else []
@@ -153,7 +160,10 @@ def artifacts() -> None:
 def list_artifacts(project: Project, run_id: str, path: str, output: str) -> None:
     """List what lies in the folder PATH, without it at the top."""
     found = project.runs.artifacts(run_id, path)
-    show_list(found, ARTIFACT_COLUMNS, output, empty="There are no artifacts.")
+    empty = f"The run has no artifacts. `modelyard runs show {run_id}` shows what it has."
+    if path:
+        empty = f"No folder {path!r} with artifacts. `modelyard runs artifacts list {run_id}` shows what there is."
+    show_list(found, ARTIFACT_COLUMNS, output, empty=empty)
 
 
 @artifacts.command()

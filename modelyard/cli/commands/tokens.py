@@ -27,7 +27,8 @@ def tokens() -> None:
 @output_option
 def list_tokens(output: str) -> None:
     """List your tokens, without their secrets."""
-    show_list(connect().tokens.list(), COLUMNS, output, empty="You have no tokens.")
+    empty = "You have no tokens. Make one: `modelyard tokens create NAME`."
+    show_list(connect().tokens.list(), COLUMNS, output, empty=empty)
 
 
 @tokens.command()

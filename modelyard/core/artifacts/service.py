@@ -1,7 +1,7 @@
 """Artifacts: files of a project by path, kept in its storage under a folder of the project's own.
 
-A path here is what stands behind ``mlflow-artifacts:/``. Bytes pass through in chunks; nothing is held as a whole, and no
-database connection is held while they pass.
+A path here is what stands behind ``mlflow-artifacts:/``. Bytes pass through in chunks; nothing is held as a whole, and
+no database connection is held while they pass.
 """
 
 from __future__ import annotations
@@ -55,7 +55,10 @@ class ArtifactService:
         self._max_bytes = max_artifact_bytes
 
     def list(self, actor: Actor, project: Project, path: str = "") -> list[StoredFile]:
-        """Return the children of a folder by name, their paths relative to it; nothing for a file or what is not there."""
+        """Return the children of a folder by name, their paths relative to it.
+
+        There are none of a file or of what is not there.
+        """
         authorize(actor, project, "artifact.read")
         place = _place(project, path, root=True)
         children = [

@@ -28,12 +28,28 @@ def upgrade(settings: Settings) -> list[str]:
     settings.data.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     db.open_database(settings.database_url)
     with db.connection(), _only_one():
+        _check_connections(settings)
         runner = Runner(db.database.obj, str(FOLDER))
         refuse_newer(runner)
         try:
             return list(runner.up())
         except MigrationError as error:
             raise ConfigurationError(f"The database cannot be upgraded: {error}") from error
+
+
+def _check_connections(settings: Settings) -> None:
+    """Refuse a start whose pools together could use up PostgreSQL's connections."""
+    if not db.is_postgresql():
+        return
+    show = "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
+    most = db.database.execute_sql(show).fetchone()[0]
+    wanted = (settings.server_processes + 1) * settings.database.pool_size
+    if wanted > most:
+        raise ConfigurationError(
+            f"{settings.server_processes} server processes and the worker may open {wanted} connections of the {most} "
+            "that PostgreSQL gives.",
+            hint="Lower database.pool_size or server.workers, or raise max_connections.",
+        )
 
 
 def pending() -> list[str]:

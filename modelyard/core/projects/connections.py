@@ -194,25 +194,24 @@ class ConnectionService:
     def bound(self, connection: Connection) -> Any:
         """Return the provider of a connection as it is set now, built at first use."""
         key = (connection.id, connection.updated_at_ms)
-        with self._lock:
-            if key not in self._bound:
-                secret = self._secrets.open(connection.encrypted_secrets)
-                for stale in [old for old in self._bound if old[0] == connection.id]:
+        if key not in self._bound:
+            secret = self._secrets.open(connection.encrypted_secrets)
+            made = self._bind(
+                connection.kind, connection.provider, connection.settings, secret, connection_id=connection.public_id
+            )
+            with self._lock:
+                for stale in [old for old in self._bound if old[0] == connection.id and old != key]:
                     del self._bound[stale]
-                self._bound[key] = self._bind(
-                    connection.kind,
-                    connection.provider,
-                    connection.settings,
-                    secret,
-                    connection_id=connection.public_id,
-                )
-            return self._bound[key]
+                self._bound.setdefault(key, made)
+        found = self._bound.get(key)
+        return self.bound(connection) if found is None else found
 
     def _default(self, kind: str, name: str, settings: Mapping[str, Any]) -> Any:
-        with self._lock:
-            if (kind, name) not in self._defaults:
-                self._defaults[kind, name] = self._bind(kind, name, settings, {}, connection_id=f"{kind}:{name}")
-            return self._defaults[kind, name]
+        if (kind, name) not in self._defaults:
+            made = self._bind(kind, name, settings, {}, connection_id=f"{kind}:{name}")
+            with self._lock:
+                self._defaults.setdefault((kind, name), made)
+        return self._defaults[kind, name]
 
     def _bind(
         self, kind: str, provider: str, settings: Mapping[str, Any], secret: Mapping[str, Any], *, connection_id: str

@@ -1,4 +1,4 @@
-"""The contract of `DeploymentTarget`. Give the fixtures `target` and `spec`, a replica that becomes ready if started."""
+"""The contract of `DeploymentTarget`. Give the fixtures `target` and `spec`: a replica that becomes ready."""
 
 # ruff: noqa: D102, S101 - these are tests: their names say what they promise
 

@@ -1,0 +1,1 @@
+"""Tracking: experiments, runs and what they log, logged models."""

@@ -1,8 +1,8 @@
 """What trackers take and return: plain values, the same whichever tracker a project has.
 
-Encoded by msgspec they have MLflow's field names, so the MLflow wire sends them as they are; fields that are None are left
-out. Times are integer milliseconds. A metric's value is a number, or one of the names "NaN", "Infinity" and "-Infinity",
-which JSON has no numbers for; `float()` reads both.
+Encoded by msgspec they have MLflow's field names, so the MLflow wire sends them as they are; fields that are None are
+left out. Times are integer milliseconds. A metric's value is a number, or one of the names "NaN", "Infinity" and
+"-Infinity", which JSON has no numbers for; `float()` reads both.
 """
 
 from __future__ import annotations

@@ -22,7 +22,10 @@ class ExperimentService(TrackingService):
     """Experiments of projects."""
 
     def create_default_experiment(self, project: Project) -> None:
-        """Give a new project its experiment "Default", whose id is "0"; call it in the transaction that makes the project."""
+        """Give a new project its experiment "Default", whose id is "0".
+
+        Call it in the transaction that makes the project.
+        """
         models.Experiment.create(project=project, number=0, name="Default", artifact_location="mlflow-artifacts:/0")
 
     def create(

@@ -1,9 +1,9 @@
 """MLflow's filter language: ``metrics.loss < 0.2 AND params.`batch size` = '32' AND tags.owner IS NOT NULL``.
 
-A filter is comparisons joined by AND. A name is ``entity.key`` or an attribute alone; keys with other characters stand in
-backticks or double quotes. Text stands in quotes (a doubled quote is one quote), numbers are bare, a list is
-``('a', 'b')``. `Vocabulary` says which names and comparisons one kind of search has; there is one for each. A refusal says
-at which character.
+A filter is comparisons joined by AND. A name is ``entity.key`` or an attribute alone; keys with other characters stand
+in backticks or double quotes. Text stands in quotes (a doubled quote is one quote), numbers are bare, a list is
+``('a', 'b')``. `Vocabulary` says which names and comparisons one kind of search has; there is one for each. A refusal
+says at which character.
 """
 
 from __future__ import annotations
@@ -19,14 +19,20 @@ NUMERIC = frozenset({"=", "!=", ">", ">=", "<", "<="})
 TEXT = frozenset({"=", "!=", "LIKE", "ILIKE"})
 LISTED = TEXT | {"IN", "NOT IN"}
 NULLABLE = TEXT | {"IS NULL", "IS NOT NULL"}
-MAX_FILTER_LENGTH = 20_000
+MAX_FILTER_LENGTH = 200_000
+MAX_COMPARISONS = 100
+MAX_ORDER_KEYS = 20
+MAX_PATTERN_LENGTH = 5_000
 
 Value = str | int | float | tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One condition. `entity` is attribute, metric, param, tag or dataset; `value` is None for IS NULL and its opposite."""
+    """One condition.
+
+    `entity` is attribute, metric, param, tag or dataset; `value` is None for IS NULL and its opposite.
+    """
 
     entity: str
     key: str
@@ -47,8 +53,8 @@ class OrderKey:
 class Vocabulary:
     """The names of one kind of search.
 
-    `entities` gives each prefix its entity, `operators` each entity its comparisons; attributes that are numbers or texts
-    are listed apart, and `aliases` gives other names for them. `order_by` are the attributes to sort by, and
+    `entities` gives each prefix its entity, `operators` each entity its comparisons; attributes that are numbers or
+    texts are listed apart, and `aliases` gives other names for them. `order_by` are the attributes to sort by, and
     `order_entities` the other entities.
     """
 
@@ -141,11 +147,16 @@ def parse_filter(text: str, vocabulary: Vocabulary) -> list[Comparison]:
     """Return the comparisons that all must hold; an empty filter has none."""
     if len(text) > MAX_FILTER_LENGTH:
         raise InvalidInput(f"The filter has {len(text)} characters; at most {MAX_FILTER_LENGTH} are read.")
-    return list(_Parser(text, vocabulary).comparisons())
+    found = list(_Parser(text, vocabulary).comparisons())
+    if len(found) > MAX_COMPARISONS:
+        raise InvalidInput(f"The filter has {len(found)} comparisons; at most {MAX_COMPARISONS} are taken.")
+    return found
 
 
 def parse_order_by(clauses: Sequence[str], vocabulary: Vocabulary) -> list[OrderKey]:
     """Return the keys to sort by, first one first; refuses one that comes twice."""
+    if len(clauses) > MAX_ORDER_KEYS:
+        raise InvalidInput(f"`order_by` has {len(clauses)} keys; at most {MAX_ORDER_KEYS} are taken.")
     keys: list[OrderKey] = []
     for clause in clauses:
         key = _Parser(clause, vocabulary, what="order_by").order_key()
@@ -274,7 +285,10 @@ class _Parser:
             token = self._take(f"a number to compare {entity} {key!r} with", "number")
             whole = entity == "attribute" and re.fullmatch(r"[+-]?\d{1,18}", token.text)
             return int(token.text) if whole else float(token.text)
-        return _plain(self._take(f"a quoted text to compare {entity} {key!r} with", "text"))
+        token = self._take(f"a quoted text to compare {entity} {key!r} with", "text")
+        if operator in {"LIKE", "ILIKE"} and len(token.text) > MAX_PATTERN_LENGTH:
+            raise self._refusal(f"a pattern may have at most {MAX_PATTERN_LENGTH} characters", token.position)
+        return _plain(token)
 
     def _list(self) -> tuple[str, ...]:
         self._mark("(")
@@ -310,7 +324,7 @@ class _Parser:
         return token.text.upper()
 
     def _refusal(self, why: str, position: int) -> InvalidInput:
-        return InvalidInput(f"Invalid {self._what} {self._text!r}: {why} at character {position}.")
+        return InvalidInput(f"Invalid {self._what} {self._text[:500]!r}: {why} at character {position}.")
 
 
 def _split(token: _Token, prefix: str | None, key: str) -> tuple[str | None, str]:

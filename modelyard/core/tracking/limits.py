@@ -1,6 +1,7 @@
 """What may be logged: lengths, counts and characters, as MLflow has them, and how a refusal reads.
 
-Values of params and tags that are too long are cut, as MLflow's server does; everything else that is too long is refused.
+Values of params and tags that are too long are cut, as MLflow's server does; everything else that is too long is
+refused.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ MAX_KEY_LENGTH = 250
 MAX_PARAM_VALUE_LENGTH = 6000
 MAX_TAG_VALUE_LENGTH = 8000
 MAX_EXPERIMENT_NAME_LENGTH = 500
+MAX_MODEL_NAME_LENGTH = 500
+MAX_ID_LENGTH = 256
 MAX_EXPERIMENT_TAG_VALUE_LENGTH = 20_000
 MAX_ARTIFACT_LOCATION_LENGTH = 2048
 MAX_METRICS_PER_BATCH = 1000
@@ -23,12 +26,16 @@ MAX_PARAMS_PER_BATCH = 100
 MAX_TAGS_PER_BATCH = 100
 MAX_ENTITIES_PER_BATCH = 1000
 MAX_DATASETS_PER_BATCH = 1000
+MAX_VALUES = 1000
+MAX_METRIC_NAMES_BYTES = 2500
 MAX_RESULTS = 50_000
+MAX_EXPERIMENTS_PER_SEARCH = 10_000
 MAX_DATASET_NAME_LENGTH = 500
 MAX_DATASET_DIGEST_LENGTH = 36
 MAX_DATASET_SOURCE_LENGTH = 65_535
 MAX_DATASET_SCHEMA_LENGTH = 1_048_575
 MAX_DATASET_PROFILE_LENGTH = 16_777_215
+MAX_DATASET_SOURCE_TYPE_LENGTH = 255
 MAX_INPUT_TAG_KEY_LENGTH = 255
 MAX_INPUT_TAG_VALUE_LENGTH = 500
 INT64 = range(-(2**63), 2**63)
@@ -65,20 +72,27 @@ def check_params(params: Iterable[Param]) -> dict[str, str]:
         value = param.value[:MAX_PARAM_VALUE_LENGTH]
         if values.setdefault(check_key("params.key", param.key), value) != value:
             raise InvalidInput(f"Duplicate parameter key {param.key!r} with different values in one request.")
-    return values
+    return _few(values, "params")
 
 
 def check_tags(tags: Iterable[Tag]) -> dict[str, str]:
     """Return values by key; of a key that comes twice the later counts."""
-    return {check_key("tags.key", tag.key): tag.value[:MAX_TAG_VALUE_LENGTH] for tag in tags}
+    return _few({check_key("tags.key", tag.key): tag.value[:MAX_TAG_VALUE_LENGTH] for tag in tags}, "tags")
 
 
 def check_experiment_tags(tags: Iterable[Tag]) -> dict[str, str]:
     """Return values by key; a long value is refused, not cut."""
-    return {
+    values = {
         check_key("tags.key", tag.key): check_length("tags.value", tag.value, MAX_EXPERIMENT_TAG_VALUE_LENGTH)
         for tag in tags
     }
+    return _few(values, "tags")
+
+
+def _few(values: dict[str, str], what: str) -> dict[str, str]:
+    if len(values) > MAX_VALUES:
+        raise InvalidInput(f"A request can contain at most {MAX_VALUES} {what}. Got {len(values)}.")
+    return values
 
 
 def check_metrics(metrics: Sequence[Metric]) -> None:
@@ -87,6 +101,8 @@ def check_metrics(metrics: Sequence[Metric]) -> None:
     for metric in metrics:
         if metric.key not in checked:
             checked.add(check_key("metrics.key", metric.key))
+        if metric.model_id:
+            _check_metric_names(metric)
         if metric.timestamp_ms < 0 or metric.timestamp_ms not in INT64:
             raise InvalidInput(
                 f"Invalid value {metric.timestamp_ms} for parameter 'timestamp' of metric {metric.key!r}:"
@@ -94,8 +110,19 @@ def check_metrics(metrics: Sequence[Metric]) -> None:
             )
         if metric.step not in INT64:
             raise InvalidInput(
-                f"Invalid value {metric.step} for parameter 'step' of metric {metric.key!r}: it must be a 64-bit integer."
+                f"Invalid value {metric.step} for parameter 'step' of metric {metric.key!r}:"
+                " it must be a 64-bit integer."
             )
+
+
+def _check_metric_names(metric: Metric) -> None:
+    """Refuse names that together are longer than a row of an index."""
+    names = f"{metric.key}{metric.dataset_name or ''}{metric.dataset_digest or ''}"
+    if len(names.encode()) > MAX_METRIC_NAMES_BYTES:
+        raise InvalidInput(
+            f"The key, dataset_name and dataset_digest of a metric have more than {MAX_METRIC_NAMES_BYTES} bytes"
+            " together."
+        )
 
 
 def check_batch(metrics: Sequence[Metric], params: Sequence[Param], tags: Sequence[Tag]) -> None:
@@ -126,7 +153,7 @@ def check_model_name(name: str) -> str:
         raise InvalidInput(
             f"Invalid model name {name!r}.", hint=f"It must not be empty nor contain any of {_FORBIDDEN_IN_MODEL_NAMES}"
         )
-    return name
+    return check_length("name", name, MAX_MODEL_NAME_LENGTH)
 
 
 def check_artifact_location(location: str) -> str:
@@ -150,6 +177,7 @@ def check_dataset_inputs(inputs: Sequence[DatasetInput]) -> None:
         for what, value, limit in (
             ("dataset.name", dataset.name, MAX_DATASET_NAME_LENGTH),
             ("dataset.digest", dataset.digest, MAX_DATASET_DIGEST_LENGTH),
+            ("dataset.source_type", dataset.source_type, MAX_DATASET_SOURCE_TYPE_LENGTH),
             ("dataset.source", dataset.source, MAX_DATASET_SOURCE_LENGTH),
             ("dataset.schema", dataset.schema or "", MAX_DATASET_SCHEMA_LENGTH),
             ("dataset.profile", dataset.profile or "", MAX_DATASET_PROFILE_LENGTH),

@@ -16,7 +16,15 @@ from modelyard.core.tracking.entities import (
     Param,
     Tag,
 )
-from modelyard.core.tracking.limits import check_max_results, check_model_name, check_params, check_tags
+from modelyard.core.tracking.limits import (
+    MAX_ID_LENGTH,
+    MAX_MODEL_NAME_LENGTH,
+    check_length,
+    check_max_results,
+    check_model_name,
+    check_params,
+    check_tags,
+)
 from modelyard.core.tracking.service import TrackingService
 
 
@@ -27,6 +35,8 @@ class LoggedModelService(TrackingService):
         """Make a pending logged model; without a name it gets one."""
         if model.name is not None:
             check_model_name(model.name)
+        check_length("model_type", model.model_type or "", MAX_MODEL_NAME_LENGTH)
+        check_length("source_run_id", model.source_run_id or "", MAX_ID_LENGTH)
         wanted = NewLoggedModel(
             experiment_id=model.experiment_id,
             name=model.name,

@@ -1,8 +1,9 @@
 """Tables of tracking: experiments, runs and what runs logged, logged models.
 
-Rows that people manage have a `public_id`; integer keys join them. A metric is one `MetricSeries` row with its summary and
-one lean `MetricPoint` row for each value, keyed by the series. NaN is kept as the value 0 with `is_nan` set, because
-SQLite turns NaN into NULL and PostgreSQL sorts it above all; flags are 0 or 1 so that both databases compare them alike.
+Rows that people manage have a `public_id`; integer keys join them. A metric is one `MetricSeries` row with its summary
+and one lean `MetricPoint` row for each value, keyed by the series. NaN is kept as the value 0 with `is_nan` set,
+because SQLite turns NaN into NULL and PostgreSQL sorts it above all; flags are 0 or 1 so that both databases compare
+them alike.
 """
 
 from __future__ import annotations
@@ -97,8 +98,8 @@ class RunTag(Table):
 class MetricSeries(Table):
     """A metric of a run with its summary.
 
-    The last point is the one of the highest (step, timestamp, value, is_nan). Least and greatest leave NaN out and are NULL
-    where all is NaN; their steps are where each was reached first. `count` counts stored points.
+    The last point is the one of the highest (step, timestamp, value, is_nan). Least and greatest leave NaN out and are
+    NULL where all is NaN; their steps are where each was reached first. `count` counts stored points.
     """
 
     run = ForeignKeyField(Run, on_delete="CASCADE", index=False)

@@ -12,7 +12,7 @@ _ADJECTIVES = (
 )
 _NOUNS = (
     "acorn anchor aspen badger beacon birch bison brook canyon cedar comet coral crane dolphin dune eagle elm ember "
-    "falcon fern finch fjord forest fox gale garnet geyser glacier grove harbor hawk heron hill iris island jay juniper "
+    "falcon fern finch fjord forest fox gale garnet geyser glacier grove harbor hawk heron hill iris jay juniper "
     "kestrel lagoon lake lark laurel leopard lily linden lynx maple marsh meadow moose nebula oak ocean orchid osprey "
     "otter owl pebble pine plover quail quartz raven reef ridge river robin sparrow spruce stork summit swan thicket "
     "tiger trout valley walnut willow wren yarrow"

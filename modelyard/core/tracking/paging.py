@@ -6,11 +6,16 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from modelyard.core.errors import InvalidInput
+
+Offset = tuple[Annotated[int, msgspec.Meta(ge=0, le=2**62)]]
+_Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+PointPosition = tuple[_Int64, _Int64, float | Literal["Infinity", "-Infinity"], Literal[0, 1]]
+"""Step, timestamp, value and whether it is NaN, of the last point of a page of a metric's history."""
 
 
 def fingerprint(*parts: Any) -> str:
@@ -23,7 +28,7 @@ def make_token(search: str, position: Sequence[Any]) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode([search, *position])).decode()
 
 
-def read_token(token: str, search: str, position_type: type[Any]) -> Any:
+def read_token(token: str, search: str, position_type: Any) -> Any:
     """Return the position as the given tuple type; refuses a token that is not ours or is of another search."""
     try:
         found, *position = msgspec.json.decode(

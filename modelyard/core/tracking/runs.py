@@ -27,9 +27,11 @@ from modelyard.core.tracking.entities import (
     Tag,
 )
 from modelyard.core.tracking.limits import (
+    MAX_ID_LENGTH,
     MAX_TAG_VALUE_LENGTH,
     check_batch,
     check_dataset_inputs,
+    check_length,
     check_max_results,
     check_metrics,
     check_params,
@@ -53,7 +55,10 @@ class RunService(TrackingService):
                 f"Both run_name={run.name!r} and the tag {RUN_NAME_TAG}={tagged_name!r} are given, and they differ."
             )
         wanted = msgspec.structs.replace(
-            run, user_id=run.user_id or actor.name, tags=[Tag(key, value) for key, value in tags.items()]
+            run,
+            user_id=check_length("user_id", run.user_id, MAX_ID_LENGTH) or actor.name,
+            name=run.name and run.name[:MAX_TAG_VALUE_LENGTH],
+            tags=[Tag(key, value) for key, value in tags.items()],
         )
         with self._changing(actor, project) as tracker:
             made = tracker.create_run(project.id, wanted)
@@ -82,6 +87,7 @@ class RunService(TrackingService):
         """Change what is given; a run that comes to its end is told as ``run.finished``."""
         if status is not None and status not in RUN_STATUSES:
             raise InvalidInput(f"Invalid status {status!r}.", hint=f"It is one of {', '.join(RUN_STATUSES)}.")
+        name = name and name[:MAX_TAG_VALUE_LENGTH]
         with self._changing(actor, project) as tracker:
             change = tracker.update_run(project.id, run_id, status=status, end_time_ms=end_time_ms, name=name)
             if change.before.run_name != change.after.run_name:

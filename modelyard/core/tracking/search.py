@@ -1,7 +1,8 @@
 """Searches for experiments, runs and logged models in Modelyard's own tables, as SQL.
 
-A search becomes one SELECT for the integer keys of a page, in order; who asked reads the rest of those rows by key. Pages
-go on by offset, under a token that is bound to the search. NaN sorts behind all numbers, a missing value behind NaN.
+A search becomes one SELECT for the integer keys of a page, in order; who asked reads the rest of those rows by key.
+Pages go on by offset, under a token that is bound to the search. NaN sorts behind all numbers, a missing value behind
+NaN.
 """
 
 from __future__ import annotations
@@ -11,9 +12,18 @@ from typing import Any
 
 from modelyard.core.errors import InvalidInput
 from modelyard.core.tracking.entities import DatasetFilter, LoggedModelQuery, MetricOrder, Query
-from modelyard.core.tracking.filters import EXPERIMENTS, LOGGED_MODELS, RUNS, Comparison, parse_filter, parse_order_by
-from modelyard.core.tracking.limits import check_max_results, parse_experiment_id
-from modelyard.core.tracking.paging import fingerprint, make_token, read_token
+from modelyard.core.tracking.filters import (
+    EXPERIMENTS,
+    LOGGED_MODELS,
+    MAX_COMPARISONS,
+    MAX_ORDER_KEYS,
+    RUNS,
+    Comparison,
+    parse_filter,
+    parse_order_by,
+)
+from modelyard.core.tracking.limits import MAX_EXPERIMENTS_PER_SEARCH, check_max_results, parse_experiment_id
+from modelyard.core.tracking.paging import Offset, fingerprint, make_token, read_token
 from modelyard.core.tracking.sql import Clause, compare, execute, join, one_of, order
 
 RUN_COLUMNS = {
@@ -142,6 +152,8 @@ def _by_key(table: str, owner: str, outer: str, found: Comparison) -> Clause:
 
 def find_logged_models(project_id: int, query: LoggedModelQuery) -> tuple[list[int], str | None]:
     """Return the keys of a page of logged models, deleted ones left out, and the token of the next page."""
+    if len(query.datasets) > MAX_COMPARISONS or len(query.order_by) > MAX_ORDER_KEYS:
+        raise InvalidInput(f"A search takes at most {MAX_COMPARISONS} datasets and {MAX_ORDER_KEYS} keys to order by.")
     conditions = [_of_experiments("m", project_id, query.experiment_ids), Clause("m.lifecycle_stage = 'active'")]
     found_by = parse_filter(query.filter, LOGGED_MODELS)
     conditions += [_model_condition(found, query.datasets) for found in found_by]
@@ -207,6 +219,8 @@ def _of_experiments(alias: str, project_id: int, experiment_ids: Sequence[str] |
     """Make the condition that a row is in these experiments of the project; a foreign number finds nothing."""
     inside = Clause("SELECT id FROM experiment WHERE project_id = ?", (project_id,))
     if experiment_ids is not None:
+        if len(experiment_ids) > MAX_EXPERIMENTS_PER_SEARCH:
+            raise InvalidInput(f"A search takes at most {MAX_EXPERIMENTS_PER_SEARCH} experiments.")
         numbers = one_of("number", [parse_experiment_id(given) for given in experiment_ids])
         inside = join([inside, numbers], " AND ")
     return Clause(f"{alias}.experiment_id IN ({inside.sql})", inside.parameters)
@@ -219,8 +233,9 @@ def page_of_keys(
     query: Query | LoggedModelQuery,
     search: str,
 ) -> tuple[list[int], str | None]:
+    """Return the keys of a page of what the clauses find, and the token of the next page of the search."""
     limit = check_max_results(query.max_results)
-    offset = max(0, read_token(query.page_token, search, tuple[int])[0]) if query.page_token else 0
+    offset = read_token(query.page_token, search, Offset)[0] if query.page_token else 0
     where, ordered = join(conditions, " AND "), join(ordering, ", ")
     rows = execute(
         f"{source.sql} WHERE {where.sql} ORDER BY {ordered.sql} LIMIT ? OFFSET ?",

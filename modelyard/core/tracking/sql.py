@@ -1,7 +1,7 @@
 """Small pieces of SQL that mean the same on SQLite and PostgreSQL.
 
-Statements are written with ``?`` for each parameter. Text is compared by its bytes on both databases; LIKE minds case and
-ILIKE ignores it for ASCII letters; neither has an escape character.
+Statements are written with ``?`` for each parameter. Text is compared by its bytes on both databases; LIKE minds case
+and ILIKE ignores it for ASCII letters; neither has an escape character.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What is logged to runs: the hot path. One transaction a batch, one statement for each kind of thing in it.
 
-The summary of each metric in a batch is worked out in memory and merged into its series by one upsert, which never reads
-first. The update of the run's row, with which a batch begins, confirms that the run is active and makes writers to one run
-take turns.
+The summary of each metric in a batch is worked out in memory and merged into its series by one upsert, which never
+reads first. The update of the run's row, with which a batch begins, confirms that the run is active and makes writers
+to one run take turns.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from modelyard.core.db import atomic, database, is_postgresql
 from modelyard.core.errors import Conflict
 from modelyard.core.interfaces import Tracker
 from modelyard.core.tracking.entities import RUN_NAME_TAG, Metric, Page, as_number
-from modelyard.core.tracking.paging import fingerprint, make_token, read_token
+from modelyard.core.tracking.paging import PointPosition, fingerprint, make_token, read_token
 from modelyard.core.tracking.sql import execute
 from modelyard.plugins.sql_tracker.rows import (
     add_values,
@@ -30,6 +30,8 @@ from modelyard.plugins.sql_tracker.rows import (
 
 COPY_FROM = 100
 """From how many points on COPY pays for its savepoint on PostgreSQL."""
+
+_COPY = "COPY metric_point (series_id, step, timestamp_ms, value, is_nan) FROM STDIN"
 
 Point = tuple[int, int, float, int]
 """Step, timestamp, value and whether it is NaN, in the order that says which of two is the later one."""
@@ -110,7 +112,7 @@ class LoggingVerbs(Tracker):
         search = fingerprint(project_id, run_id, key)
         where, parameters = "series_id = ?", [rows[0][0]]
         if page_token:
-            step, timestamp_ms, value, is_nan = read_token(page_token, search, tuple[int, int, float | str, int])
+            step, timestamp_ms, value, is_nan = read_token(page_token, search, PointPosition)
             where += " AND (step, timestamp_ms, value, is_nan) > (?, ?, ?, ?)"
             parameters += [step, timestamp_ms, float(value), is_nan]
         limit = "" if max_results is None else f" LIMIT {int(max_results) + 1}"
@@ -171,9 +173,8 @@ def _copy_points(points: Iterable[tuple[int, int, int, float, int]]) -> bool:
 
     lines = "".join(f"{key}\t{step}\t{when}\t{value!r}\t{nan}\n" for key, step, when, value, nan in points)
     try:
-        with atomic(), database.connection().cursor() as cursor:
-            with cursor.copy("COPY metric_point (series_id, step, timestamp_ms, value, is_nan) FROM STDIN") as copy:
-                copy.write(lines)
+        with atomic(), database.connection().cursor() as cursor, cursor.copy(_COPY) as copy:
+            copy.write(lines)
     except UniqueViolation:
         return False
     return True

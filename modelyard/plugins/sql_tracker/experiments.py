@@ -14,7 +14,7 @@ from modelyard.core.tracking import models
 from modelyard.core.tracking.entities import Change, Experiment, Page, Query, Tag
 from modelyard.core.tracking.models import ACTIVE, DELETED
 from modelyard.core.tracking.search import find_experiments, pages_of
-from modelyard.core.tracking.sql import execute
+from modelyard.core.tracking.sql import execute, marks
 from modelyard.plugins.sql_tracker.rows import delete_value, find_experiment, key_values, set_values, transaction
 
 
@@ -121,7 +121,7 @@ def _insert(project_id: int, number: int, name: str, artifact_location: str | No
     }
     columns = ", ".join(values)
     rows = execute(
-        f"INSERT INTO experiment ({columns}) VALUES ({', '.join('?' * len(values))}) ON CONFLICT DO NOTHING RETURNING id",
+        f"INSERT INTO experiment ({columns}) VALUES ({marks(len(values))}) ON CONFLICT DO NOTHING RETURNING id",
         list(values.values()),
     ).fetchall()
     if not rows:

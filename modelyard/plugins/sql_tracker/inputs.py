@@ -26,7 +26,8 @@ class InputVerbs(Tracker):
             for given in datasets:
                 tags = {tag.key: tag.value for tag in given.tags}
                 execute(
-                    "INSERT INTO run_input (run_id, dataset_id, tags, context) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                    "INSERT INTO run_input (run_id, dataset_id, tags, context) VALUES (?, ?, ?, ?)"
+                    " ON CONFLICT DO NOTHING",
                     (
                         run_key,
                         _dataset_key(project_id, given.dataset),

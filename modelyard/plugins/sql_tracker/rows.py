@@ -15,7 +15,10 @@ from modelyard.core.tracking.sql import execute, marks
 
 
 def transaction() -> AbstractContextManager[Any]:
-    """Join the caller's transaction, or open one: a savepoint for each verb would cost a managed change two round trips."""
+    """Join the caller's transaction, or open one.
+
+    A savepoint for each verb would cost every managed change two round trips.
+    """
     return nullcontext() if database.transaction_depth() else atomic()
 
 

@@ -8,7 +8,7 @@ from flask.views import MethodView
 from flask_smorest import Blueprint
 
 from modelyard.core.identity.policy import require_sign_in
-from modelyard.core.plugin_manager import PluginStatus, ProviderEntry, settings_json_schema
+from modelyard.core.plugin_manager import PluginStatus, ProviderEntry
 from modelyard.web.context import actor, services
 from modelyard.web.schemas.plugins import PluginSchema, PluginsSchema, ProvidersSchema
 
@@ -17,8 +17,8 @@ blueprint = Blueprint("plugins", __name__, url_prefix="/api/v1", description="Wh
 
 def show_provider(entry: ProviderEntry) -> dict[str, Any]:
     """Describe a provider."""
-    cls = entry.cls
-    return {"kind": entry.kind, "name": entry.name, "title": cls.title, "capabilities": sorted(cls.capabilities)}
+    shown = {"kind": entry.kind, "name": entry.name, "title": entry.title}
+    return {**shown, "capabilities": sorted(entry.capabilities)}
 
 
 def show(status: PluginStatus) -> dict[str, Any]:
@@ -59,7 +59,7 @@ class ProvidersView(MethodView):
         require_sign_in(actor())
         entries = services().plugins.providers()
         described = [
-            {**show_provider(entry), "plugin": entry.plugin, "settings_schema": settings_json_schema(entry.cls)}
+            {**show_provider(entry), "plugin": entry.plugin, "settings_schema": entry.json_schema}
             for entry in entries
         ]
         return {"items": described}

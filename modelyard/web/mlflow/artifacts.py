@@ -66,7 +66,10 @@ def _file(stored: StoredFile, prefix: str = "") -> dict[str, Any]:
 
 
 def inside(root_uri: str, path: str) -> str:
-    """Return the project's artifact path for a path below a run's or model's root, or refuse a root that is elsewhere."""
+    """Return the project's artifact path for a path below the root of a run or model.
+
+    A root that is not kept here is refused.
+    """
     if not root_uri.startswith(SCHEME) or root_uri.startswith(f"{SCHEME}/"):
         raise InvalidInput(f"The artifacts are not kept on this server but at {root_uri!r}.")
     root = root_uri.removeprefix(SCHEME)
@@ -100,6 +103,7 @@ def _transfer(context: Context, artifact: str) -> Response:
     if request.method == "GET":
         return download(context, artifact)
     if request.method == "PUT":
+        request.max_content_length = context.services.settings.server.max_artifact_bytes + 1
         artifacts.write(actor, project, artifact, _sent(), size_bytes=request.content_length)
         return json_answer({})
     if request.method == "DELETE":

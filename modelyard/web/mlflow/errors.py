@@ -1,7 +1,7 @@
 """How errors read to MLflow's client: its error codes, and the status that goes with each.
 
-A status that the client would try again for minutes (429, 500, 502, 503, 504) means just that here: it is never the answer
-to something that is not supported.
+A status that the client would try again for minutes (429, 500, 502, 503, 504) means just that here: it is never the
+answer to something that is not supported.
 """
 
 from __future__ import annotations

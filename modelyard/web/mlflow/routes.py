@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from flask import Blueprint, Flask, Response, redirect, request
+from werkzeug.routing import PathConverter
 from werkzeug.wrappers import Response as AnyResponse
 
 from modelyard.core.identity.policy import require_sign_in
@@ -33,15 +34,22 @@ _API = re.compile(r"(?:ajax-)?api/(?P<version>\d+\.\d+)/(?P<part>mlflow|mlflow-a
 _SERVER_INFO = re.compile(r"(?:ajax-)?api/3\.0/mlflow/server-info")
 
 
+class AnyPath(PathConverter):
+    """A path of any characters: what is wrong with it is said by who reads it, in MLflow's words."""
+
+    regex = r"[^/][\s\S]*?"
+
+
 def register(app: Flask) -> None:
     """Add the wire's addresses to the application."""
+    app.url_map.converters["anypath"] = AnyPath
     blueprint = Blueprint("mlflow", "modelyard.web.mlflow")
     errors.register(blueprint)
     for rule, view in (
         ("/mlflow/<organization>/<project>/", _page),
-        ("/mlflow/<organization>/<project>/<path:path>", _in_project),
-        ("/api/<any('2.0', '3.0'):version>/<path:path>", _in_bound_project),
-        ("/ajax-api/<any('2.0', '3.0'):version>/<path:path>", _in_bound_project),
+        ("/mlflow/<organization>/<project>/<anypath:path>", _in_project),
+        ("/api/<any('2.0', '3.0'):version>/<anypath:path>", _in_bound_project),
+        ("/ajax-api/<any('2.0', '3.0'):version>/<anypath:path>", _in_bound_project),
         ("/<any('version', 'health', 'get-artifact'):path>", _on_bare_host),
     ):
         blueprint.add_url_rule(rule, view_func=view, methods=METHODS, merge_slashes=False)

@@ -382,8 +382,8 @@ class TestMoments:
     def test_subscribers_are_those_who_implement_it(self, neighbours_work: Check) -> None:
         manager = PluginManager()
 
-        assert manager.subscribers("stage_changed") == ["a_neighbour", "z_neighbour"]
-        assert manager.subscribers("run_finished") == []
+        assert {"a_neighbour", "z_neighbour"} <= set(manager.subscribers("stage_changed"))
+        assert "a_neighbour" not in manager.subscribers("run_finished")
         assert manager.plugin("a_neighbour").moments == ("stage_changed",)
         with pytest.raises(ValueError, match="no moment"):
             manager.subscribers("startup")

@@ -60,9 +60,17 @@ class Handler(BaseHTTPRequestHandler):
         """Keep the tests' output quiet."""
 
 
+@pytest.fixture(autouse=True)
+def policy() -> Iterator[None]:
+    """Nothing inside may be reached, whatever another test has set."""
+    before = outgoing.current_policy()
+    outgoing.set_policy(outgoing.OutgoingPolicy())
+    yield
+    outgoing.set_policy(before)
+
+
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    before = outgoing.current_policy()
     outgoing.set_policy(outgoing.OutgoingPolicy.of("127.0.0.0/8"))
     with Receiver() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -71,7 +79,6 @@ def receiver() -> Iterator[Receiver]:
         server.released.set()
         server.shutdown()
         thread.join(10)
-    outgoing.set_policy(before)
 
 
 def webhook(url: str, **settings: Any) -> Webhook:

@@ -32,25 +32,25 @@ class Wire:
     def prefix(self) -> str:
         return f"/mlflow/{self.project.organization.slug}/{self.project.slug}"
 
-    def call(self, method: str, path: str, body: Any = None, **query: Any) -> TestResponse:
+    def call(self, method: str, path: str, body: Any = None, /, **query: Any) -> TestResponse:
         """Send one request to ``/api/2.0/mlflow/<path>`` and return the answer."""
         more: dict[str, Any] = {"json": body} if isinstance(body, dict) else {"data": body}
         address = f"{self.prefix}/api/2.0/mlflow/{path}"
         return self.client.open(address, method=method, headers=self.headers, query_string=query, **more)
 
-    def post(self, path: str, **body: Any) -> dict[str, Any]:
+    def post(self, path: str, /, **body: Any) -> dict[str, Any]:
         """Post JSON and return the answer, which must be a good one."""
         response = self.call("POST", path, body)
         assert response.status_code == 200, response.json
         return dict(response.get_json())
 
-    def get(self, path: str, **query: Any) -> dict[str, Any]:
+    def get(self, path: str, /, **query: Any) -> dict[str, Any]:
         """Get and return the answer, which must be a good one."""
         response = self.call("GET", path, **query)
         assert response.status_code == 200, response.json
         return dict(response.get_json())
 
-    def refusal(self, method: str, path: str, body: Any = None, **query: Any) -> tuple[int, str, str]:
+    def refusal(self, method: str, path: str, body: Any = None, /, **query: Any) -> tuple[int, str, str]:
         """Send a request that is refused; return status, error code and message."""
         response = self.call(method, path, body, **query)
         assert response.status_code >= 400, response.json

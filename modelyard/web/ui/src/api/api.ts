@@ -1,4 +1,5 @@
 import createClient from "openapi-fetch";
+import { fileName } from "../lib/preview";
 import { errorFrom, unreachable } from "./errors";
 import type { components, paths } from "./schema";
 
@@ -20,6 +21,7 @@ export type Experiment = Full<Schemas["Experiment"]>;
 export type Run = Full<Schemas["Run"]>;
 export type MetricPoint = Full<Schemas["Point"]>;
 export interface Artifact {
+  /** From the run's artifacts down, whatever folder it was listed in. */
   path: string;
   is_dir: boolean;
   size_bytes: number | null;
@@ -88,10 +90,10 @@ export const signOut = () => read<undefined>(client.DELETE("/api/v1/session"));
 export const listTokens = (cursor?: string, signal?: AbortSignal) =>
   read<Page<Token>>(client.GET("/api/v1/tokens", { params: { query: { limit: PAGE, cursor } }, signal }));
 export async function createToken(body: NewToken): Promise<CreatedToken> {
-  const made = await read<Token & { token?: string; secret?: string }>(
+  const { token, ...made } = await read<Full<Schemas["CreatedToken"]>>(
     client.POST("/api/v1/tokens", { body }),
   );
-  return { ...made, secret: made.token ?? made.secret ?? "" };
+  return { ...made, secret: token };
 }
 export const revokeToken = (token_id: string) =>
   read<undefined>(client.DELETE("/api/v1/tokens/{token_id}", { params: { path: { token_id } } }));
@@ -200,23 +202,23 @@ export async function getMetricHistory(
   return { points, complete: false };
 }
 
-/** A folder comes whole. The server writes `is_directory`, the contract `is_dir`: both are taken. */
+/** A folder comes whole. An entry of it is named by its last part alone: the folder is what was asked for. */
 export async function listArtifacts(
   scope: Scope,
   run_id: string,
   folder: string,
   signal?: AbortSignal,
 ): Promise<Artifact[]> {
-  const { items } = await read<{ items: (Partial<Artifact> & { path: string; is_directory?: boolean })[] }>(
+  const { items } = await read<{ items: Full<Schemas["Artifact"]>[] }>(
     client.GET(`${P}/runs/{run_id}/artifacts`, {
       params: { path: { ...scope, run_id }, query: { path: folder || undefined } },
       signal,
     }),
   );
   return items.map((item) => ({
-    path: item.path,
-    is_dir: item.is_directory ?? item.is_dir ?? false,
-    size_bytes: item.size_bytes ?? null,
+    path: folder === "" ? fileName(item.path) : `${folder}/${fileName(item.path)}`,
+    is_dir: item.is_directory,
+    size_bytes: item.size_bytes,
   }));
 }
 

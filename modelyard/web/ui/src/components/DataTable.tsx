@@ -7,7 +7,7 @@ import classes from "./DataTable.module.css";
 export interface Column<T> {
   id: string;
   head: ReactNode;
-  /** Numbers stand to the right, in figures of one width. */
+  /** Numbers and buttons stand to the right, numbers in figures of one width. */
   numeric?: boolean;
   /** What the server orders by; without it the column cannot be sorted. */
   order?: string;

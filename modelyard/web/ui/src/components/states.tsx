@@ -42,10 +42,13 @@ interface ErrorStateProps {
   what?: string;
   onRetry?: () => void;
   retrying?: boolean;
+  /** Where to go instead, if there is no such thing. */
+  instead?: ReactNode;
 }
 
-export function ErrorState({ error, what, onRetry, retrying }: ErrorStateProps) {
+export function ErrorState({ error, what, onRetry, retrying, instead }: ErrorStateProps) {
   const { problem } = toApiError(error);
+  const missing = problem.status === 404;
   return (
     <div className={classes.error} role="alert">
       <Group gap={8} wrap="nowrap" align="flex-start">
@@ -61,7 +64,8 @@ export function ErrorState({ error, what, onRetry, retrying }: ErrorStateProps) 
               Request id <span className="mono">{problem.requestId}</span>
             </Text>
           )}
-          {onRetry && (
+          {missing && instead}
+          {onRetry && !missing && (
             <Button mt={8} size="xs" variant="default" onClick={onRetry} loading={retrying}>
               Try again
             </Button>

@@ -38,6 +38,11 @@ export function Model() {
             error={error}
             onRetry={() => void refetch()}
             retrying={isFetching}
+            instead={
+              <Link className="link" to={paths.models(scope.organization, scope.project)}>
+                All models
+              </Link>
+            }
           />
         )}
       </>
@@ -148,6 +153,7 @@ function columns(scope: Scope, onPromote?: (version: Version) => void): Column<V
   if (onPromote) {
     all.push({
       id: "actions",
+      numeric: true,
       head: <span className="hidden-text">Actions</span>,
       cell: (version) => (
         <Button

@@ -1,6 +1,6 @@
 import { Badge, Group, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { NavLink, Outlet, useParams } from "react-router";
+import { Link, NavLink, Outlet, useParams } from "react-router";
 import { projectQuery } from "../api/queries";
 import { CopyLine } from "../components/Copy";
 import { PageTitle } from "../components/PageTitle";
@@ -29,6 +29,11 @@ export function Project() {
             error={error}
             onRetry={() => void refetch()}
             retrying={isFetching}
+            instead={
+              <Link className="link" to={paths.home()}>
+                All your projects
+              </Link>
+            }
           />
         )}
       </>

@@ -34,6 +34,11 @@ export function Run() {
             error={error}
             onRetry={() => void refetch()}
             retrying={isFetching}
+            instead={
+              <Link className="link" to={paths.runs(scope.organization, scope.project)}>
+                All runs
+              </Link>
+            }
           />
         )}
       </>

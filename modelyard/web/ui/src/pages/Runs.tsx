@@ -1,7 +1,7 @@
 import { Anchor, NativeSelect, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useMemo, useState } from "react";
-import { Link, useSearchParams } from "react-router";
+import { Link, Navigate, useLocation, useSearchParams } from "react-router";
 import type { Project, Run, RunsQuery, Scope } from "../api/api";
 import { ApiError } from "../api/errors";
 import { experimentsQuery, projectQuery, runsQuery, usePaged } from "../api/queries";
@@ -24,6 +24,7 @@ import {
   parseOrder,
 } from "../lib/columns";
 import { metric, shortId } from "../lib/format";
+import { fromMlflowHash } from "../lib/mlflowLink";
 import { absolute, paths } from "../lib/paths";
 import { isLive } from "../lib/status";
 import { isStringList, readStored, writeStored } from "../lib/storage";
@@ -32,7 +33,14 @@ import classes from "./Runs.module.css";
 const STATUSES = ["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"];
 const NO_RUNS: Run[] = [];
 
+/** The server sends links that MLflow prints to this page; what they name stands behind the hash. */
 export function Runs() {
+  const { organization, project } = useScope();
+  const target = fromMlflowHash(useLocation().hash, organization, project);
+  return target === null ? <RunsPage /> : <Navigate to={target} replace />;
+}
+
+function RunsPage() {
   const scope = useScope();
   const [search, setSearch] = useSearchParams();
   const project = useQuery(projectQuery(scope)).data;

@@ -59,11 +59,17 @@ function columns(onRevoke: (token: Token) => void): Column<Token>[] {
   return [
     { id: "name", head: "Name", cell: (token) => <strong>{token.name}</strong> },
     { id: "scopes", head: "Scopes", cell: (token) => token.scopes.join(", ") },
+    {
+      id: "project",
+      head: "Project",
+      cell: (token) => token.project ?? <span className="dim">all of yours</span>,
+    },
     { id: "used", head: "Last used", cell: (token) => <RelativeTime at={token.last_used_at} none="never" /> },
     { id: "expires", head: "Expires", cell: (token) => <Expiry at={token.expires_at} /> },
     { id: "created", head: "Created", cell: (token) => <RelativeTime at={token.created_at} /> },
     {
       id: "actions",
+      numeric: true,
       head: <span className="hidden-text">Actions</span>,
       cell: (token) => (
         <Button

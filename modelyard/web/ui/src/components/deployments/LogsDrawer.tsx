@@ -1,5 +1,6 @@
 import { Drawer, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import { useLayoutEffect, useRef } from "react";
 import type { Scope } from "../../api/api";
 import { logsQuery } from "../../api/queries";
 import { sentence } from "../../lib/format";
@@ -18,6 +19,27 @@ export function LogsDrawer({ scope, deployment, opened, onClose }: LogsDrawerPro
     <Drawer opened={opened} onClose={onClose} position="right" size="xl" title={`Logs of ${deployment}`}>
       <Logs scope={scope} deployment={deployment} />
     </Drawer>
+  );
+}
+
+/** Opens at the newest line and stays there, unless somebody has scrolled up to read. */
+function Tail({ text }: { text: string }) {
+  const box = useRef<HTMLPreElement>(null);
+  const atEnd = useRef(true);
+  useLayoutEffect(() => {
+    if (box.current !== null && atEnd.current) box.current.scrollTop = box.current.scrollHeight;
+  }, [text]);
+  return (
+    <pre
+      ref={box}
+      className={`text ${classes.log}`}
+      tabIndex={0}
+      onScroll={({ currentTarget: { scrollHeight, scrollTop, clientHeight } }) => {
+        atEnd.current = scrollHeight - scrollTop - clientHeight < 24;
+      }}
+    >
+      {text}
+    </pre>
   );
 }
 
@@ -43,9 +65,7 @@ function Logs({ scope, deployment }: { scope: Scope; deployment: string }) {
       {data.items.map((log) => (
         <section key={log.replica} aria-label={log.replica}>
           <h3>{sentence(log.replica)}</h3>
-          <pre className={`text ${classes.log}`} tabIndex={0}>
-            {log.text === "" ? "(nothing yet)" : log.text}
-          </pre>
+          <Tail text={log.text === "" ? "(nothing yet)" : log.text} />
         </section>
       ))}
     </Stack>

@@ -102,7 +102,8 @@ function Curve({ name, axis, history }: CurveProps) {
           {name}
         </span>
         <span className={classes.facts}>
-          last {says(last)} · min {says(min)} · max {says(max)} · {plural(count, "point")}
+          {count > 1 && `last ${says(last)} · min ${says(min)} · max ${says(max)} · `}
+          {plural(count, "point")}
           {!data.complete && " (the first of more)"}
         </span>
       </figcaption>

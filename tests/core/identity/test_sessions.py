@@ -1,0 +1,116 @@
+"""Sign-in by browser: one answer to all that is wrong, and sessions that end."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from modelyard.core import db
+from modelyard.core.bootstrap import Services
+from modelyard.core.errors import AuthenticationRequired
+from modelyard.core.identity import credentials, service
+from modelyard.core.identity.models import Session, User
+from modelyard.core.notifications.models import Event
+from tests.factories import PASSWORD, Factories
+
+WHERE: dict[str, Any] = {"address": "10.0.0.1", "user_agent": "a browser", "request_id": "r1"}
+HOUR_MS = 3600 * 1000
+
+
+def sign_in(services: Services, username: str = "ada", password: str = PASSWORD) -> str:
+    return services.sessions.sign_in(username, password, **WHERE)[1]
+
+
+@pytest.fixture
+def ada(factories: Factories) -> User:
+    return factories.user("ada")
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Move the services' clock: `clock(hours=1)`."""
+
+    def move(*, hours: float) -> None:
+        monkeypatch.setattr(service, "now_ms", lambda: db.now_ms() + int(hours * HOUR_MS))
+
+    return move
+
+
+@pytest.mark.usefixtures("ada")
+def test_only_a_hash_of_the_cookie_is_kept(services: Services) -> None:
+    secret = sign_in(services, "Ada")
+    (row,) = db.database.execute_sql('SELECT * FROM "session"').fetchall()
+    assert secret not in str(row)
+    assert hashlib.sha256(secret.encode()).hexdigest() in row
+    event = Event.get(Event.action == "session.opened")
+    assert (event.actor_name, event.address, event.request_id) == ("ada", "10.0.0.1", "r1")
+    assert secret not in str(db.database.execute_sql("SELECT * FROM event").fetchall())
+
+
+def test_whatever_is_wrong_reads_the_same(
+    services: Services, factories: Factories, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factories.user("gone")
+    User.update(disabled_at_ms=1).where(User.username == "gone").execute()
+    compared: list[object] = []
+    matches = credentials.password_matches
+    monkeypatch.setattr(
+        credentials, "password_matches", lambda given, stored: compared.append(stored) or matches(given, stored)
+    )
+    told = set()
+    for username, password in [
+        ("ada", "not the password"), ("nobody", PASSWORD), ("gone", PASSWORD), ("ada", ""), ("ada", PASSWORD + "x"),
+        ("ada", "\ud800"), ("nobody", "\ud800"),
+    ]:  # fmt: skip
+        with pytest.raises(AuthenticationRequired) as refused:
+            sign_in(services, username, password)
+        told.add((str(refused.value), str(refused.value.details)))
+    assert len(told) == 1
+    assert len(compared) == 7  # a hash was compared for those who are not there, too
+    assert (Session.select().count(), Event.select().where(Event.action == "session.opened").count()) == (0, 0)
+
+
+def test_a_session_lives_while_it_is_used(services: Services, ada: User, clock: Any) -> None:
+    hours = services.settings.server.session_hours
+    secret = sign_in(services)
+    clock(hours=hours - 1)
+    assert services.sessions.find(secret) == ada
+    clock(hours=2 * hours - 2)
+    assert services.sessions.find(secret) == ada
+    clock(hours=4 * hours)
+    assert services.sessions.find(secret) is None
+
+
+@pytest.mark.usefixtures("ada")
+def test_expired_sessions_are_swept_at_the_next_sign_in(services: Services, clock: Any) -> None:
+    first = sign_in(services)
+    clock(hours=services.settings.server.session_hours + 1)
+    second = sign_in(services)
+    assert Session.select().count() == 1
+    assert (services.sessions.find(first), services.sessions.find(second).username) == (None, "ada")  # type: ignore[union-attr]
+
+
+def test_signing_out_ends_this_session_only(services: Services, ada: User) -> None:
+    first, second = sign_in(services), sign_in(services)
+    services.sessions.sign_out(first)
+    services.sessions.sign_out(first)
+    services.sessions.sign_out("never heard of")
+    assert services.sessions.find(first) is None
+    assert services.sessions.find(second) == ada
+
+
+@pytest.mark.usefixtures("ada")
+def test_a_disabled_user_is_out_at_once(services: Services) -> None:
+    secret = sign_in(services)
+    User.update(disabled_at_ms=db.now_ms()).execute()
+    assert services.sessions.find(secret) is None
+
+
+@pytest.mark.usefixtures("ada")
+def test_a_stored_hash_is_no_key(services: Services) -> None:
+    sign_in(services)
+    stored = Session.get().secret_hash
+    assert services.sessions.find(stored) is None
+    assert services.sessions.find("") is None

@@ -1,0 +1,239 @@
+"""What holds when processes are killed: on both databases, with real ones."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from modelyard.core import db
+from modelyard.core.jobs import Job
+from modelyard.core.notifications.models import Delivery
+from tests.functional.conftest import Tenant
+from tests.functional.running_server import RunningServer, eventually
+
+
+def test_the_server_starts_and_stops_in_order(server: RunningServer, settings: Any, database_url: str) -> None:
+    server.start()
+    pids = server.pids("server") + server.pids("web") + server.pids("worker")
+    assert len(server.pids("worker")) == 1
+    assert server.stop() == 0
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+def test_a_second_server_names_the_first(server: RunningServer, environment: dict[str, str]) -> None:
+    server.start()
+    assert server.process is not None
+    second = subprocess.run(
+        [sys.executable, "-m", "modelyard.cli.main", "serve", "--port", str(server.port + 1)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert second.returncode == 8
+    assert f"pid {server.process.pid}" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_a_taken_port_is_refused(server: RunningServer, environment: dict[str, str], tmp_path: Path) -> None:
+    server.start()
+    elsewhere = {**environment, "MODELYARD_DATA_DIRECTORY": str(tmp_path / "other")}
+    second = subprocess.run(
+        [sys.executable, "-m", "modelyard.cli.main", "serve", "--port", str(server.port)],
+        env=elsewhere,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert second.returncode == 8
+    assert str(server.port) in second.stderr
+
+
+@pytest.mark.parametrize("part", ["web", "server", "worker"])
+def test_a_killed_part_comes_back(server: RunningServer, part: str) -> None:
+    server.start()
+    killed = server.kill(part)
+    eventually(lambda: killed not in server.pids(part) and server.pids(part), f"another {part}")
+    eventually(lambda: server.status() == "ready", "readiness")
+
+
+def test_everything_ends_with_the_supervisor(server: RunningServer) -> None:
+    server.start()
+    pids = server.pids("server") + server.pids("web") + server.pids("worker")
+    assert len(pids) >= 3
+    assert server.process is not None
+    server.process.kill()
+    server.process.wait()
+    eventually(lambda: not any(_runs(pid) for pid in pids), "the end of the children")
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+WORKER = """
+import sys, time
+from pathlib import Path
+from modelyard.config.sources import load_settings
+from modelyard.core.jobs import Handlers
+from modelyard.core import worker
+
+@Handlers.register("slow")
+def slow(services, lease, arguments):
+    mark = Path(arguments["folder"]) / sys.argv[1]
+    mark.touch()
+    while (Path(arguments["folder"]) / "hold").exists():
+        time.sleep(0.01)
+    lease.confirm()
+    (Path(arguments["folder"]) / f"{sys.argv[1]}.effect").touch()
+
+sys.exit(worker.main(load_settings()))
+"""
+
+
+def test_another_worker_takes_up_the_job_of_a_killed_one(
+    opened_database: Any, environment: dict[str, str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "marks"
+    folder.mkdir()
+    (folder / "hold").touch()
+    db.database.close()
+    workers = {}
+
+    def start(name: str) -> None:
+        with (tmp_path / f"{name}.log").open("wb") as log:
+            command = [sys.executable, "-c", WORKER, name]
+            workers[name] = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+    from modelyard.core.jobs import enqueue
+
+    enqueue("slow", {"folder": str(folder)})
+    try:
+        start("first")
+        eventually((folder / "first").exists, "the first worker's start")
+        workers["first"].kill()
+        workers["first"].wait()
+        (folder / "hold").unlink()
+        start("second")
+        eventually((folder / "second.effect").exists, "the second worker's effect")
+        eventually(lambda: Job.get().state == "done", "the end of the job")
+        assert Job.get().fence == 2
+        assert not (folder / "first.effect").exists()
+        workers["second"].terminate()
+        assert workers["second"].wait(20) == 0
+    finally:
+        for process in workers.values():
+            process.kill()
+            process.wait()
+
+
+def test_a_stopped_worker_that_wakes_up_again_writes_nothing(
+    opened_database: Any, environment: dict[str, str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "marks"
+    folder.mkdir()
+    (folder / "hold").touch()
+    workers = {}
+    from modelyard.core.jobs import enqueue
+
+    def start(name: str) -> None:
+        with (tmp_path / f"{name}.log").open("wb") as log:
+            command = [sys.executable, "-c", WORKER, name]
+            workers[name] = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+    enqueue("slow", {"folder": str(folder)})
+    try:
+        start("first")
+        eventually((folder / "first").exists, "the first worker's start")
+        workers["first"].send_signal(signal.SIGSTOP)
+        start("second")
+        eventually((folder / "second").exists, "the second worker's start")
+        (folder / "hold").unlink()
+        eventually((folder / "second.effect").exists, "the second worker's effect")
+        workers["first"].send_signal(signal.SIGCONT)
+        eventually(lambda: "lease lost" in (tmp_path / "first.log").read_text(), "the first worker's notice")
+        assert not (folder / "first.effect").exists()
+    finally:
+        for process in workers.values():
+            process.kill()
+            process.wait()
+
+
+def test_every_answered_write_is_there_after_the_server_was_killed(server: RunningServer, tenant: Tenant) -> None:
+    server.start()
+    wire = f"{tenant.mlflow}/api/2.0/mlflow"
+    run = server.post(f"{wire}/runs/create", {"experiment_id": "0"}, token=tenant.token).json()["run"]["info"]["run_id"]
+    answered: list[int] = []
+    stop = threading.Event()
+
+    def log() -> None:
+        step = 0
+        while not stop.is_set():
+            body = {"run_id": run, "key": "loss", "value": step, "timestamp": 1000 + step, "step": step}
+            try:
+                if server.post(f"{wire}/runs/log-metric", body, token=tenant.token).status == 200:
+                    answered.append(step)
+            except OSError:
+                pass
+            step += 1
+
+    thread = threading.Thread(target=log)
+    thread.start()
+    eventually(lambda: len(answered) > 20, "some answers")
+    server.kill("web")
+    eventually(lambda: server.status() == "ready", "readiness")
+    before = len(answered)
+    eventually(lambda: len(answered) > before + 20, "more answers")
+    server.kill("server")
+    eventually(lambda: server.status() == "ready", "readiness")
+    stop.set()
+    thread.join()
+    path = f"{wire}/metrics/get-history?run_id={run}&metric_key=loss&max_results=20000"
+    kept = {point["step"] for point in server.get(path, token=tenant.token).json()["metrics"]}
+    assert set(answered) <= kept
+
+
+def test_a_notification_outlives_the_death_of_the_worker(
+    server: RunningServer, tenant: Tenant, services: Any, factories: Any
+) -> None:
+    owner = factories.actor(tenant.project.organization.members.get().user)
+    services.connections.create(
+        owner, tenant.project, name="ghost", kind="notifier", provider="webhook", settings={"url": "http://127.0.0.1:1/"}
+    )
+    server.start()
+    server.kill("worker")
+    wire = f"{tenant.mlflow}/api/2.0/mlflow"
+    server.post(f"{wire}/registered-models/create", {"name": "risk"}, token=tenant.token)
+
+    def attempted() -> bool:
+        row = Delivery.select().order_by(Delivery.id.desc()).first()
+        return row is not None and row.last_error is not None and row.state == "queued"
+
+    eventually(attempted, "an attempt that failed and is to be repeated")
+
+
+def test_a_worker_alone_ends_at_once_on_sigterm(opened_database: Any, environment: dict[str, str]) -> None:
+    worker = subprocess.Popen([sys.executable, "-m", "modelyard.cli.main", "worker"], env=environment)
+    try:
+        from modelyard.core.jobs import WorkerRow
+
+        eventually(lambda: WorkerRow.select().exists(), "the worker's first heartbeat")
+        os.kill(worker.pid, signal.SIGTERM)
+        assert worker.wait(15) == 0
+        assert not WorkerRow.select().exists()
+    finally:
+        worker.kill()
+        worker.wait()
