@@ -13,7 +13,7 @@ from modelyard.core.identity.models import User
 from modelyard.core.identity.service import actor_of_user
 from modelyard.core.projects.models import Project
 
-PASSWORD = "correct horse battery"  # noqa: S105 - of test users
+PASSWORD = "correct horse battery"
 CHEAP_HASH = credentials.hash_password(PASSWORD)
 
 

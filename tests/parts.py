@@ -1,4 +1,4 @@
-"""The real parts that tests use. Under CI=true a missing part fails; elsewhere its tests are skipped, with the reason."""
+"""The real parts that tests use. Under CI=true a missing part fails; elsewhere its tests are skipped."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """`make demo`, first part: makes the virtual environment, installs Modelyard into it, and runs the tour there.
 
-Only the standard library is used here, because nothing else is there yet. `MODELYARD_DEMO_DIRECTORY` (by default `.demo`)
-is where everything goes, `MODELYARD_DEMO_PORT` the port, `MODELYARD_DEMO_EXIT=1` stops the server after the tour.
+Only the standard library is used here, because nothing else is there yet. `MODELYARD_DEMO_DIRECTORY` (by default
+`.demo`) is where everything goes, `MODELYARD_DEMO_PORT` the port, `MODELYARD_DEMO_EXIT=1` stops the server after the
+tour.
 """
 
 from __future__ import annotations
@@ -90,19 +91,19 @@ def step(title: str, work: object) -> None:
         os._exit(0)
     width, position, interactive = 24, 0, sys.stdout.isatty()
     if not interactive:
-        print(f"{title} ...", flush=True)  # noqa: T201
+        print(f"{title} ...", flush=True)
     while True:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             break
         if interactive:
             bar = "".join("━" if (index - position) % width < 6 else "╌" for index in range(width))
-            print(f"\r{bar} {title} {time.monotonic() - began:5.1f} s", end="", flush=True)  # noqa: T201
+            print(f"\r{bar} {title} {time.monotonic() - began:5.1f} s", end="", flush=True)
         position = (position + 1) % width
         time.sleep(0.1)
     if status != 0:
         sys.exit(1)
-    print(f"{chr(13) if interactive else ''}{'━' * width} {title} {time.monotonic() - began:5.1f} s")  # noqa: T201
+    print(f"{chr(13) if interactive else ''}{'━' * width} {title} {time.monotonic() - began:5.1f} s")
 
 
 if __name__ == "__main__":

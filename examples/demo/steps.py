@@ -81,9 +81,14 @@ class Tour:
         port_file = self.directory / "receiver.port"
         for old in (port_file, self._received, self._loft):
             old.unlink(missing_ok=True)
-        command = [sys.executable, str(HERE / "receiver.py"), "--out", str(self._received), "--port-file", str(port_file)]
+        script = [sys.executable, str(HERE / "receiver.py")]
+        quiet = subprocess.DEVNULL
         receiver = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            [*script, "--out", str(self._received), "--port-file", str(port_file)],
+            stdin=quiet,
+            stdout=quiet,
+            stderr=quiet,
+            start_new_session=True,
         )
         (self.directory / "receiver.pid").write_text(str(receiver.pid))
         wait_for(port_file.exists, PATIENCE_SECONDS, "the webhook receiver")
@@ -151,9 +156,8 @@ class Tour:
         body = {"dataframe_split": rows.to_dict(orient="split")}
         scored = self.client.predict(ORGANIZATION, PROJECT, DEPLOYMENT, body)["predictions"]
         report(0.8, "Open Inference Protocol v2")
-        inputs = [
-            {"name": name, "shape": [len(rows)], "datatype": "FP64", "data": rows[name].tolist()} for name in rows.columns
-        ]
+        shape = {"shape": [len(rows)], "datatype": "FP64"}
+        inputs = [{"name": name, **shape, "data": rows[name].tolist()} for name in rows.columns]
         answer = self.client.infer(ORGANIZATION, PROJECT, DEPLOYMENT, MODEL, inputs)
         inferred = answer["outputs"][0]["data"]
         if not own == [int(value) for value in scored] == [int(value) for value in inferred]:
@@ -167,8 +171,8 @@ class Tour:
         project = self.client.project(ORGANIZATION, PROJECT)
 
         def log_was_told() -> bool:
-            done = {row["action"] for row in project.deliveries() if row["subscriber"] == "team-log" and row["state"] == "done"}
-            return set(NOTIFIED) <= done
+            mine = [row for row in project.deliveries() if row["subscriber"] == "team-log"]
+            return set(NOTIFIED) <= {row["action"] for row in mine if row["state"] == "done"}
 
         wait_for(log_was_told, PATIENCE_SECONDS, "the log's notifications")
         return "promotion and deployment, by log and by webhook"
@@ -176,8 +180,8 @@ class Tour:
     def install_plugin(self, report: Report) -> str:
         """Install a stranger's distribution with pip beside Modelyard, and restart the server."""
         report(0.2, "pip install modelyard-carrier-pigeon")
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", str(PIGEON)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps"]
+        done = subprocess.run([*pip, str(PIGEON)], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"pip failed: {done.stderr[-1000:]}")
         report(0.6, "restarting the server")
@@ -187,7 +191,7 @@ class Tour:
         if plugin["state"] != "loaded":
             raise RuntimeError(f"The plugin did not load: {plugin['error']}")
         self.client.project(ORGANIZATION, PROJECT).deployments.wait_until_ready(DEPLOYMENT, deadline_seconds=60)
-        return f"{plugin['distribution']} {plugin['version']}, {len(plugin['providers'])} providers; the deployment went on"
+        return f"{plugin['distribution']} {plugin['version']}; the deployment went on meanwhile"
 
     def use_plugin(self, report: Report) -> str:
         """Keep a second project's artifacts in the plugin's storage, and be told by its notifier."""
@@ -205,7 +209,8 @@ class Tour:
         with mlflow.start_run(run_name="kept zipped") as run:
             mlflow.log_text("kept in a zip\n", "note.txt")
         with tempfile.TemporaryDirectory() as folder:
-            path = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path="note.txt", dst_path=folder)
+            fetch = mlflow.artifacts.download_artifacts
+            path = fetch(run_id=run.info.run_id, artifact_path="note.txt", dst_path=folder)
             if Path(path).read_text() != "kept in a zip\n" or not list(zips.rglob("*.zip")):
                 raise RuntimeError("The artifact did not come back from the plugin's storage.")
         self._log_to(PROJECT, os.environ["MLFLOW_TRACKING_TOKEN"])
@@ -219,8 +224,12 @@ class Tour:
             deployments = self.client.project(ORGANIZATION, PROJECT).deployments
             if any(row["name"] == DEPLOYMENT for row in deployments.list()):
                 deployments.stop(DEPLOYMENT)
-                wait_for(lambda: deployments.get(DEPLOYMENT)["status"] == "stopped", PATIENCE_SECONDS, "the deployment's end")
+                wait_for(self._deployment_is_stopped, PATIENCE_SECONDS, "the deployment's end")
         self.server.leave()
+
+    def _deployment_is_stopped(self) -> bool:
+        deployments = self.client.project(ORGANIZATION, PROJECT).deployments
+        return bool(deployments.get(DEPLOYMENT)["status"] == "stopped")
 
     def _log_to(self, project: str, token: str) -> None:
         os.environ["MLFLOW_TRACKING_URI"] = f"{self.server.url}/mlflow/{ORGANIZATION}/{project}"
@@ -235,5 +244,5 @@ class Tour:
         """Return the actions that a receiver's file tells of."""
         if not file.exists():
             return set()
-        lines = [json.loads(line) for line in file.read_text().splitlines()]
-        return {line["action"] if "action" in line else line["body"]["type"].removeprefix("modelyard.") for line in lines}
+        told = [json.loads(line) for line in file.read_text().splitlines()]
+        return {line.get("action") or line["body"]["type"].removeprefix("modelyard.") for line in told}

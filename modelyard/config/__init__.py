@@ -1,0 +1,1 @@
+"""Settings: declared with type, default and description, read from a file, the environment and flags."""

@@ -1,7 +1,8 @@
 """Every setting of Modelyard: its type, default, description, and where a value came from.
 
-A setting is `section.name`; the environment variable is ``MODELYARD_SECTION_NAME``, and in the settings file it is `name`
-in the table ``[section]``. Nothing is read when this module is imported, and there is no global: pass the object.
+A setting is `section.name`; the environment variable is ``MODELYARD_SECTION_NAME``, and in the settings file it is
+`name` in the table ``[section]``. Nothing is read when this module is imported, and there is no global: pass the
+object.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-
 
 MOST_SERVER_PROCESSES = 8
 

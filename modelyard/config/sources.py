@@ -1,4 +1,4 @@
-"""Where settings come from: defaults, then a TOML file, then the environment, then flags; the last one that speaks wins."""
+"""Where settings come from: defaults, a TOML file, the environment, flags; the last one that speaks wins."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.config.settings import Settings, declared_settings
-
 
 CHOICES = {"log.level": ("DEBUG", "INFO", "WARNING", "ERROR"), "log.format": ("auto", "json", "console")}
 

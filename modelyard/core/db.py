@@ -1,9 +1,9 @@
 """The database: opened in one place, the same schema on SQLite and PostgreSQL.
 
-A service says `with atomic():` and nothing else about transactions. On SQLite every transaction takes the write lock at
-its start (BEGIN IMMEDIATE): a deferred one that reads and then writes fails at once with "database is locked", whatever
-the busy timeout. Threads of a process queue for it first come, first served; competing by the busy timeout alone starves
-some of them for seconds.
+A service says `with atomic():` and nothing else about transactions. On SQLite every transaction takes the write lock
+at its start (BEGIN IMMEDIATE): a deferred one that reads and then writes fails at once with "database is locked",
+whatever the busy timeout. Threads of a process queue for it first come, first served; competing by the busy timeout
+alone starves some of them for seconds.
 """
 
 from __future__ import annotations
@@ -154,7 +154,8 @@ def on_commit(action: Callable[[], None]) -> None:
 def connection() -> Iterator[None]:
     """Hold a connection for the block and give it back to the pool after it; nested blocks share it.
 
-    On SQLite the thread keeps its connection: opening one costs more than a request. Raises `Unavailable` when the database does not answer or the pool stays empty.
+    On SQLite the thread keeps its connection: opening one costs more than a request. Raises `Unavailable` when the
+    database does not answer or the pool stays empty.
     """
     try:
         opened = database.connect(reuse_if_open=True)
@@ -173,7 +174,7 @@ def is_postgresql() -> bool:
 
 
 def locked(query: Any) -> Any:
-    """Lock the rows that `query` selects until the transaction ends; SQLite's transactions hold the whole file already."""
+    """Lock the rows that `query` selects until the transaction ends; on SQLite it holds the whole file already."""
     return query.for_update() if is_postgresql() else query
 
 

@@ -1,7 +1,7 @@
 """Events: each change of a thing that people manage, recorded in the transaction that makes it.
 
-`Events.record` writes the event and one delivery row for each subscriber; the job worker does the telling. The same rows
-are the audit log.
+`Events.record` writes the event and one delivery row for each subscriber; the job worker does the telling. The same
+rows are the audit log.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Work for later, as leased rows: nothing acknowledged is lost, whatever is killed.
 
-A worker claims a row by one conditional UPDATE that also raises `fence`; it then holds the lease until `lease_until_ms`
-and prolongs it by heartbeats. Whoever finds the lease run out may claim the row again, which raises `fence` once more, so
-that every later write of the first holder fails (`Lease.confirm`). Rows are claimed in the order of `run_after_ms`.
+A worker claims a row by one conditional UPDATE that also raises `fence`; it then holds the lease until
+`lease_until_ms` and prolongs it by heartbeats. Whoever finds the lease run out may claim the row again, which raises
+`fence` once more, so that every later write of the first holder fails (`Lease.confirm`). Rows are claimed in the
+order of `run_after_ms`.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ class Lease:
             raise LeaseLost(f"{table.__name__} {self.row_id} was taken over by another worker.")
 
     def finish(self, again: Again | None = None, **changes: Any) -> None:
-        """Close the row as done, or queue it again where the handler or, meanwhile, somebody else wants it once more."""
+        """Close the row as done, or queue it again where the handler or, meanwhile, somebody else wants that."""
         table = self.table
         wanted = table.run_after_ms > WANTED_ONCE
         done_at = now_ms()

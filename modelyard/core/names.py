@@ -51,7 +51,7 @@ def check_slug(value: str, field: str) -> str:
 
 
 def check_username(value: str) -> str:
-    """Return the username in lower case; raises `InvalidInput` unless it is a slug that may also hold dots and underscores."""
+    """Return the username in lower case; raises `InvalidInput` unless it is a slug, dots and underscores allowed."""
     lowered = value.lower()
     if len(lowered) > MAX_SLUG or not re.fullmatch(r"[a-z0-9]([._-]?[a-z0-9])*", lowered):
         raise InvalidInput(

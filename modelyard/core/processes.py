@@ -17,8 +17,8 @@ PARENT_VARIABLE = "MODELYARD_PARENT_PID"
 def end_with_parent() -> None:
     """End this process with SIGKILL once the process that `PARENT_VARIABLE` names, or any later parent, is gone.
 
-    Without that variable nothing happens: the process was started by hand. On Linux the kernel sees to it, as long as the
-    parent starts its children from its main thread; elsewhere a thread watches the parent's number.
+    Without that variable nothing happens: the process was started by hand. On Linux the kernel sees to it, as long as
+    the parent starts its children from its main thread; elsewhere a thread watches the parent's number.
     """
     expected = os.environ.get(PARENT_VARIABLE)
     if expected is None:
@@ -50,7 +50,7 @@ def _watch(parent: int) -> None:
 
 
 def start_time(pid: int) -> str | None:
-    """Return what, with the pid, names a process for good (its start in kernel ticks); None where none runs or is a zombie."""
+    """Return what, with the pid, names a process for good: its start in kernel ticks. None where none runs."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,4 +1,4 @@
-"""Encryption of connections' secrets: Fernet, newest key first, keys in the settings or in a file that only we may read."""
+"""Encryption of connections' secrets: Fernet, newest key first, keys in the settings or a file for our eyes only."""
 
 from __future__ import annotations
 

@@ -171,7 +171,8 @@ class Worker:
             db.database.execute_sql(f"LISTEN {Bell.CHANNEL}")
         while not self._stopping.is_set():
             if on_postgresql:
-                next(db.database.connection().notifies(timeout=max(POLL_SECONDS, _seconds_until_due()), stop_after=1), None)
+                seconds = max(POLL_SECONDS, _seconds_until_due())
+                next(db.database.connection().notifies(timeout=seconds, stop_after=1), None)
             else:
                 self._stopping.wait(POLL_SECONDS)
             if _seconds_until_due() == 0:

@@ -28,7 +28,7 @@ SECURITY_HEADERS = {
 
 
 def create_app(services: Services) -> Flask:
-    """Build the application around the platform's services; it serves the API, the MLflow wire, predictions and pages."""
+    """Build the application around the platform's services: the API, the MLflow wire, predictions and pages."""
     app = Flask("modelyard", static_folder=None)
     app.extensions["modelyard"] = services
     app.config.update(MAX_CONTENT_LENGTH=services.settings.server.max_body_bytes, JSON_SORT_KEYS=False)

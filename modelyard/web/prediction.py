@@ -30,8 +30,8 @@ def register(app: Flask) -> None:
 def forward(organization: str, project: str, deployment: str, path: str) -> Response:
     """Pass the request on to a ready replica and stream its answer back.
 
-    A replica that cannot be connected to is skipped for the next one: nothing of the body was sent then. 503 when none is
-    left, 502 when one broke off.
+    A replica that cannot be connected to is skipped for the next one: nothing of the body was sent then. 503 when
+    none is left, 502 when one broke off.
     """
     found = open_project(organization, project)
     addresses, token = services().deployments.replica_for(actor(), found, deployment)

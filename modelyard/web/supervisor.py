@@ -1,4 +1,4 @@
-"""`modelyard serve`: one light process that starts the server and the job worker, restarts them, and ends them in order.
+"""`modelyard serve`: one light process that starts the server and the job worker, restarts and ends them in order.
 
 It imports nothing heavy, holds the lock of the data directory, and upgrades the database before it starts anything.
 """

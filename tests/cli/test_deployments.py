@@ -58,11 +58,14 @@ def _never_sleeping() -> dict[str, Any]:
     return {"timeout_seconds": 5, "transport": None, "sleep": lambda seconds: None}
 
 
-def test_logs(signed_in: FakeApi, ok: Ok, as_json: AsJson) -> None:
+def test_logs(signed_in: FakeApi, run: Run, ok: Ok, as_json: AsJson) -> None:
     items = [{"replica": "revision 1, replica 0", "text": "started\nready \x1b[0m"}]
     signed_in.put("GET", f"{PROJECT}/deployments/live/logs", {"items": items})
     assert ok("deployments", "logs", "live", "--lines", "5") == "started\nready \N{REPLACEMENT CHARACTER}[0m\n"
     assert signed_in.last.query == {"lines": "5"}
     assert as_json("deployments", "logs", "live") == items
+    signed_in.put("GET", f"{PROJECT}/deployments/live/logs", {"items": [{**items[0], "text": ""}]})
+    assert "`modelyard deployments show live`" in run("deployments", "logs", "live").stderr
+    signed_in.put("GET", f"{PROJECT}/deployments/live/logs", {"items": items})
     items.append({"replica": "revision 1, replica 1", "text": "started"})
     assert "revision 1, replica 1 | started" in ok("deployments", "logs", "live")

@@ -238,6 +238,21 @@ class TestProjects:
         signed_in.page("/api/v1/organizations/b/projects", [{"slug": "two"}])
         assert [project["slug"] for project in as_json("projects", "list")] == ["one", "two"]
 
+    def test_without_an_organization_it_says_how_to_come_into_one(self, signed_in: FakeApi, run: Run) -> None:
+        signed_in.page("/api/v1/organizations", [])
+        result = run("projects", "list")
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert "`modelyard organizations create SLUG`" in result.stderr
+
+    @pytest.mark.parametrize(("slugs", "place"), [(["a"], "a"), (["a", "b"], "ORG")])
+    def test_without_a_project_it_says_how_to_make_one(
+        self, signed_in: FakeApi, run: Run, slugs: list[str], place: str
+    ) -> None:
+        signed_in.page("/api/v1/organizations", [{"slug": slug} for slug in slugs])
+        for slug in slugs:
+            signed_in.page(f"/api/v1/organizations/{slug}/projects", [])
+        assert f"`modelyard projects create {place}/PROJECT`" in run("projects", "list").stderr
+
     def test_storage_is_named_by_its_connection(self, signed_in: FakeApi, ok: Ok) -> None:
         signed_in.page(f"{PROJECT}/connections", [CONNECTION])
         signed_in.put("PATCH", PROJECT, PROJECT_ITEM)

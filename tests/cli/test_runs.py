@@ -21,6 +21,12 @@ class TestRuns:
         query = {"filter": condition, "order_by": "metrics.auc DESC"}
         assert signed_in.last.query == {**query, "experiment": "0", "limit": "3"}
 
+    def test_no_run_at_all_is_another_thing_than_none_that_fits(self, signed_in: FakeApi, run: Run) -> None:
+        signed_in.page(f"{PROJECT}/runs", [])
+        assert "MLFLOW_TRACKING_URI" in run("runs", "list").stderr
+        for condition in ("--filter", "--status", "--experiment"):
+            assert "No runs fit" in run("runs", "list", condition, "x").stderr
+
     def test_metrics(self, signed_in: FakeApi, run: Run, as_json: AsJson) -> None:
         points = [{"step": step, "timestamp": TIME, "value": step / 2} for step in range(30)]
         points[3]["value"] = "NaN"
@@ -36,6 +42,7 @@ class TestRuns:
         signed_in.page(f"{PROJECT}/runs/r1/metrics/loss", [])
         result = run("runs", "metrics", "r1", "loss")
         assert (result.exit_code, result.stdout) == (0, "")
+        assert "`modelyard runs show r1`" in result.stderr
 
 
 class TestArtifacts:
@@ -78,6 +85,11 @@ class TestArtifacts:
         saved = as_json("runs", "artifacts", "download", "r1", path, "--to", "out")["files"]
         assert saved == [f"out/{file}" for file in files]
         assert all(Path(file).read_bytes().decode().endswith(Path(file).name) for file in saved)
+
+    def test_an_empty_folder_says_where_to_look(self, signed_in: FakeApi, run: Run) -> None:
+        assert "`modelyard runs artifacts list r1`" in run("runs", "artifacts", "list", "r1", "absent").stderr
+        signed_in.page(f"{PROJECT}/runs/r2/artifacts", [])
+        assert "`modelyard runs show r2`" in run("runs", "artifacts", "list", "r2").stderr
 
     def test_download_to_the_current_folder(self, ok: Ok) -> None:
         assert ok("runs", "artifacts", "download", "r1", "notes.txt") == "Saved 1 file in ..\n"

@@ -135,7 +135,10 @@ class TestWhichFile:
             load_settings(**{"environ": {}, **named})
 
 
-@given(st.sampled_from([key for key in TEXTS if key not in CHOICES]), st.text(min_size=1).filter(lambda text: "\0" not in text))
+FREE_TEXTS = [key for key in TEXTS if key not in CHOICES]
+
+
+@given(st.sampled_from(FREE_TEXTS), st.text(min_size=1).filter(lambda text: "\0" not in text))
 def test_texts_come_through_as_they_are(key: str, text: str) -> None:
     assert _value(load_settings(environ={_variable(key): text}), key) == text
 

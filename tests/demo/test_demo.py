@@ -95,7 +95,8 @@ def run_demo(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     directory = tmp_path_factory.mktemp("demo")
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("MODELYARD_", "PYTHON", "COV"))}
+    ours = ("MODELYARD_", "PYTHON", "COV")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
     environment |= {
         "MODELYARD_DEMO_DIRECTORY": str(directory),
         "MODELYARD_DEMO_PORT": str(free_port()),
@@ -170,7 +171,8 @@ def test_the_mlflow_client_reads_everything_back(demo: Demo, monkeypatch: pytest
     assert len(history) >= 30
     assert [point.step for point in history] == list(range(len(history)))
     assert {file.path for file in client.list_artifacts(best["run_id"])} >= {"plots", "mistakes.json"}
-    plot = mlflow.artifacts.download_artifacts(run_id=best["run_id"], artifact_path="plots/confusion.png", dst_path=tmp_path)
+    fetch = mlflow.artifacts.download_artifacts
+    plot = fetch(run_id=best["run_id"], artifact_path="plots/confusion.png", dst_path=str(tmp_path))
     assert Path(plot).read_bytes().startswith(b"\x89PNG")
     version = client.get_model_version("tumour", "1")
     assert (version.current_stage, version.run_id) == ("Production", best["run_id"])
@@ -214,7 +216,7 @@ def test_a_killed_part_comes_back_and_predicts(demo: Demo, part: str) -> None:
     eventually(lambda: demo.pid_of(part) not in (0, killed), f"another {part}")
 
     def predicts() -> bool:
-        instance = {"dataframe_records": [{name: 1.0 for name in features()}]}
+        instance = {"dataframe_records": [dict.fromkeys(features(), 1.0)]}
         try:
             return len(demo.call("POST", f"/serve/{PLACE}/tumour-live/invocations", instance)["predictions"]) == 1
         except OSError:

@@ -211,7 +211,12 @@ def test_a_notification_outlives_the_death_of_the_worker(
 ) -> None:
     owner = factories.actor(tenant.project.organization.members.get().user)
     services.connections.create(
-        owner, tenant.project, name="ghost", kind="notifier", provider="webhook", settings={"url": "http://127.0.0.1:1/"}
+        owner,
+        tenant.project,
+        name="ghost",
+        kind="notifier",
+        provider="webhook",
+        settings={"url": "http://127.0.0.1:1/"},
     )
     server.start()
     server.kill("worker")

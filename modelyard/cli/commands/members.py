@@ -36,7 +36,7 @@ def add_members_commands(
     @place
     @output_option
     def list_members(members: Members, output: str) -> None:
-        empty = f"Nobody has a role in {where} of their own. Give one: `modelyard {group.name} members set --help`."
+        empty = f"Nobody has a role of their own in {where}. Give one: `modelyard {group.name} members set --help`."
         show_list(members.list(), COLUMNS, output, empty=empty)
 
     @members.command("set", help=f"Give USERNAME a role in {where}, in place of the one before.")

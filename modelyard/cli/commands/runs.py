@@ -162,7 +162,7 @@ def list_artifacts(project: Project, run_id: str, path: str, output: str) -> Non
     found = project.runs.artifacts(run_id, path)
     empty = f"The run has no artifacts. `modelyard runs show {run_id}` shows what it has."
     if path:
-        empty = f"No folder {path!r} with artifacts. `modelyard runs artifacts list {run_id}` shows what there is."
+        empty = f"Nothing lies in a folder {path!r}. `modelyard runs artifacts list {run_id}` shows what there is."
     show_list(found, ARTIFACT_COLUMNS, output, empty=empty)
 
 

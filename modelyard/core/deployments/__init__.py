@@ -1,0 +1,1 @@
+"""Models that answer: the wish, its revisions, and what runs."""

@@ -1,7 +1,7 @@
 """Moves what runs towards what is wanted, one step a call; killed at any point, the next call goes on from there.
 
-The wish is `deployment` and its revision, what was seen are the `replica` rows. Every write confirms the job's lease in its
-own transaction; every call of the target stands outside of one and is idempotent.
+The wish is `deployment` and its revision, what was seen are the `replica` rows. Every write confirms the job's lease
+in its own transaction; every call of the target stands outside of one and is idempotent.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Reconciler:
         self._write(lease, row, status)
 
     def _count_start(self, lease: Lease, row: Replica) -> None:
-        """Write down, before it happens, that a start is tried, so that a replica that kills its worker is not hurried."""
+        """Write down beforehand that a start is tried, so that a replica that kills its worker is not hurried."""
         pause_ms = 1000 * min(LONGEST_PAUSE_SECONDS, 2**row.starts)
         row.starts += 1
         row.next_start_at_ms = now_ms() + pause_ms

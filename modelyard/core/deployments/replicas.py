@@ -9,7 +9,7 @@ from modelyard.core.interfaces import ReplicaSpec
 
 
 def spec_of(deployment: Deployment, replica: Replica, root: Path, *, token: str = "") -> ReplicaSpec:
-    """Describe a replica to its target; `root` is the folder of all deployments, `token` what the replica shall ask for."""
+    """Describe a replica to its target; `root` is the folder of all deployments, `token` what it shall ask for."""
     revision = DeploymentRevision.get(
         DeploymentRevision.deployment == deployment, DeploymentRevision.number == replica.revision
     )

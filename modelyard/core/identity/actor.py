@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 class Actor:
     """The author of a change.
 
-    `kind` is ``user`` (a browser), ``token`` (a program), ``system`` (the platform itself) or ``anonymous``; `scopes` is
-    None where everything that the roles allow is allowed; `project_id` binds a token to one project.
+    `kind` is ``user`` (a browser), ``token`` (a program), ``system`` (the platform itself) or ``anonymous``; `scopes`
+    is None where everything that the roles allow is allowed; `project_id` binds a token to one project.
     """
 
     kind: str

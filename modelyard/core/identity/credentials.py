@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from functools import cache
 
@@ -14,6 +15,7 @@ from modelyard.core.errors import InvalidInput
 
 SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 1024
+TOKEN = re.compile(r"my_(?P<public_id>[0-9a-f]{32})_(?P<secret>[\x21-\x7e]+)")
 
 
 @cache
@@ -27,21 +29,35 @@ def _nobodys_hash() -> str:
 
 
 def hash_password(password: str) -> str:
-    """Hash with Argon2id at argon2-cffi's defaults (some 100 ms); raises `InvalidInput` for too short a password."""
+    """Hash with Argon2id at argon2-cffi's defaults (some 100 ms); raises `InvalidInput` for a password that is too short,
+    too long, or no text that can be typed.
+    """
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         raise InvalidInput(
             f"The password has {len(password)} characters; {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} are allowed.",
             field="password",
         )
+    if "\0" in password or not _is_text(password):
+        raise InvalidInput("The password holds a NUL or half of a surrogate pair.", hint="Take it out.", field="password")
     return _hasher().hash(password)
 
 
 def password_matches(password: str, stored: str | None) -> bool:
     """Compare; where there is no such user (`stored` is None) it takes as long and says False."""
+    if not _is_text(password):
+        password, stored = "", None
     try:
         return _hasher().verify(stored or _nobodys_hash(), password[:LONGEST_PASSWORD]) and stored is not None
     except (VerificationError, InvalidHashError):
         return False
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def new_password() -> str:
@@ -71,6 +87,5 @@ def write_token(public_id: str, secret: str) -> str:
 
 def read_token(token: str) -> tuple[str, str] | None:
     """Take a token apart into id and secret; None for what is no token of ours."""
-    prefix, _, rest = token.partition("_")
-    public_id, _, secret = rest.partition("_")
-    return (public_id, secret) if prefix == "my" and len(public_id) == 32 and secret else None
+    parts = TOKEN.fullmatch(token)
+    return (parts["public_id"], parts["secret"]) if parts else None

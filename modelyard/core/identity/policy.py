@@ -1,8 +1,8 @@
 """Which role may do what: the one table, to be read by people.
 
-A role includes those to its right of the same line: project admin > editor > viewer; organization owner > admin > member.
-An owner or admin of an organization is admin in all its projects; a member has only the roles given in each project. An
-instance administrator has no role in any project by that office alone.
+A role includes those to its right of the same line: project admin > editor > viewer; organization owner > admin >
+member. An owner or admin of an organization is admin in all its projects; a member has only the roles given in each
+project. An instance administrator has no role in any project by that office alone.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from peewee import IntegrityError
 
@@ -16,6 +17,7 @@ from modelyard.core.names import check_text, check_username
 from modelyard.core.projects.models import Project
 
 TOUCH_EVERY_MS = 60_000
+LONGEST_TOKEN_DAYS = 3650
 
 
 class UserService:
@@ -136,6 +138,10 @@ class TokenService:
             raise InvalidInput("A token cannot make a token with more scopes than its own.", field="scopes")
         if actor.project_id is not None and (project is None or project.id != actor.project_id):
             raise InvalidInput("A token of one project can make tokens for that project only.", field="project")
+        if expires_in_days is not None and not 1 <= expires_in_days <= LONGEST_TOKEN_DAYS:
+            raise InvalidInput(
+                f"expires_in_days is {expires_in_days}; 1 to {LONGEST_TOKEN_DAYS} are allowed.", field="expires_in_days"
+            )
         check_text(name, "name", longest=200, shortest=1)
         secret = credentials.new_secret()
         day_ms = 24 * 3600 * 1000
@@ -146,7 +152,7 @@ class TokenService:
                 name=name,
                 secret_hash=credentials.hash_secret(secret),
                 scopes=sorted(set(scopes)),
-                expires_at_ms=now_ms() + expires_in_days * day_ms if expires_in_days else None,
+                expires_at_ms=None if expires_in_days is None else now_ms() + expires_in_days * day_ms,
             )
             self._events.record(
                 "token.created",
@@ -180,14 +186,10 @@ class TokenService:
         return row.user, row
 
     def list(self, actor: Actor) -> Iterable[ApiToken]:
-        """Return the actor's own tokens that are not revoked, newest first."""
+        """Return the actor's own tokens that are not revoked, newest first; a token of one project sees those of it."""
         policy.require_sign_in(actor)
         policy.require_scope(actor, "read", "token.read")
-        found: Iterable[ApiToken] = (
-            ApiToken.select()
-            .where(ApiToken.user == actor.user_id, ApiToken.revoked_at_ms.is_null())
-            .order_by(ApiToken.id.desc())
-        )
+        found: Iterable[ApiToken] = ApiToken.select().where(_tokens_of(actor)).order_by(ApiToken.id.desc())
         return found
 
     def revoke(self, actor: Actor, token_id: str) -> None:
@@ -195,14 +197,17 @@ class TokenService:
         policy.require_sign_in(actor)
         policy.require_scope(actor, "admin", "token.revoke")
         with atomic():
-            mine = (
-                (ApiToken.public_id == token_id) & (ApiToken.user == actor.user_id) & ApiToken.revoked_at_ms.is_null()
-            )
-            token = ApiToken.get_or_none(mine)
+            token = ApiToken.get_or_none(_tokens_of(actor) & (ApiToken.public_id == token_id))
             if token is None:
                 raise NotFound(f"You have no token {token_id!r}.")
             ApiToken.update(revoked_at_ms=now_ms()).where(ApiToken.id == token.id).execute()
             self._events.record("token.revoked", actor=actor, object_id=token.public_id, object_name=token.name)
+
+
+def _tokens_of(actor: Actor) -> Any:
+    """Make the condition for the live tokens that the actor may see and end."""
+    mine = (ApiToken.user == actor.user_id) & ApiToken.revoked_at_ms.is_null()
+    return mine if actor.project_id is None else mine & (ApiToken.project_id == actor.project_id)
 
 
 def actor_of_user(user: User, *, request_id: str, address: str) -> Actor:

@@ -1,7 +1,7 @@
 """Brings the database's schema to the one that this code knows.
 
-Each file of this folder is one step for `playhouse.migrations`: `up` and `down` in a transaction of its own, with frozen
-copies of the tables, never imports of ours.
+Each file of this folder is one step for `playhouse.migrations`: `up` and `down` in a transaction of its own, with
+frozen copies of the tables, never imports of ours.
 """
 
 from __future__ import annotations

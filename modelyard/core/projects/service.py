@@ -122,7 +122,7 @@ class OrganizationService:
 
 
 class ProjectService:
-    """Projects and who may work in them; `on_created` lets other subjects lay their first rows in the same transaction."""
+    """Projects and who may work in them; `on_created` lays other subjects' first rows in the same transaction."""
 
     def __init__(self, events: Events, on_created: Callable[[Project], None]) -> None:
         self._events = events

@@ -1,4 +1,4 @@
-"""Searches for models and versions in MLflow's filter language, as SQL. Prompts show only where the filter asks for them."""
+"""Searches for models and versions in MLflow's filter language, as SQL; prompts show only where it asks for them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def find_models(project: Project, query: Query) -> tuple[Sequence[RegisteredMode
 
 
 def find_versions(project: Project, query: Query) -> tuple[Sequence[ModelVersion], str | None]:
-    """Return a page of the project's versions in order (by default the newest first), and the token of the next page."""
+    """Return a page of the project's versions in order (by default the newest first), and the next page's token."""
     conditions = [Clause("m.project_id = ?", (project.id,))]
     found = parse_filter(query.filter, MODEL_VERSIONS)
     for comparison in found:

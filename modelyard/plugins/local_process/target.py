@@ -1,9 +1,9 @@
 """The deployment target `local_process`.
 
-A replica is a process that outlives the server and the worker that started it. Its folder tells all about it: `nonce` and
-`spawned.json` are written by whoever starts it, `replica.json`, `failure.json` and the lock on `replica.lock` by the model
-server (see docs/serving.md). The lock lets one process live for each folder, whoever was killed while starting it; the
-process is known again by its pid, its start time and the nonce that it must answer.
+A replica is a process that outlives the server and the worker that started it. Its folder tells all about it: `nonce`
+and `spawned.json` are written by whoever starts it, `replica.json`, `failure.json` and the lock on `replica.lock` by
+the model server (see docs/serving.md). The lock lets one process live for each folder, whoever was killed while
+starting it; the process is known again by its pid, its start time and the nonce that it must answer.
 """
 
 from __future__ import annotations

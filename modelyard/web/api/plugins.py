@@ -59,7 +59,6 @@ class ProvidersView(MethodView):
         require_sign_in(actor())
         entries = services().plugins.providers()
         described = [
-            {**show_provider(entry), "plugin": entry.plugin, "settings_schema": entry.json_schema}
-            for entry in entries
+            {**show_provider(entry), "plugin": entry.plugin, "settings_schema": entry.json_schema} for entry in entries
         ]
         return {"items": described}

@@ -9,7 +9,8 @@ export function fromMlflowHash(hash: string, organization: string, project: stri
   const [path = "", query = ""] = hash.slice(2).split("?");
   const [kind, id, inner, innerId] = path.split("/").map(decoded);
   const runs = paths.runs(organization, project);
-  if (kind === "models") return id ? paths.model(organization, project, id) : paths.models(organization, project);
+  if (kind === "models")
+    return id ? paths.model(organization, project, id) : paths.models(organization, project);
   if (kind === "compare-runs") return runs;
   if (kind !== "experiments") return null;
   if (inner === "runs" && innerId) return paths.run(organization, project, innerId);

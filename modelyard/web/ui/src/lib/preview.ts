@@ -52,6 +52,31 @@ export function prettyJson(text: string): string {
   }
 }
 
+export interface Table {
+  columns: string[];
+  rows: unknown[][];
+}
+
+/** What `mlflow.log_table` writes: `{"columns": [...], "data": [[...]]}`. Null for any other JSON. */
+export function tableOf(text: string): Table | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (value === null || typeof value !== "object" || !("columns" in value) || !("data" in value)) return null;
+  const { columns, data } = value;
+  if (!Array.isArray(columns) || columns.length === 0 || !Array.isArray(data)) return null;
+  if (!data.every((row): row is unknown[] => Array.isArray(row) && row.length === columns.length))
+    return null;
+  return { columns: columns.map(String), rows: data };
+}
+
+export function cellText(value: unknown): string {
+  return typeof value === "string" ? value : value === null ? "" : JSON.stringify(value);
+}
+
 /** "a/b/c" → the folders above it with their names, outermost first. */
 export function crumbs(path: string): { name: string; path: string }[] {
   const parts = path.split("/").filter((part) => part !== "");

@@ -1,13 +1,14 @@
 import { Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import type { PlatformEvent } from "../api/api";
+import { Link } from "react-router";
+import type { PlatformEvent, Scope } from "../api/api";
 import { eventsQuery, projectQuery, usePaged } from "../api/queries";
 import { ListBody } from "../components/ListBody";
 import { PageTitle } from "../components/PageTitle";
 import { RelativeTime } from "../components/RelativeTime";
 import { EmptyState } from "../components/states";
 import { useScope } from "../components/useScope";
-import { changes } from "../lib/events";
+import { changes, thing } from "../lib/events";
 import { sentence } from "../lib/format";
 import classes from "./Activity.module.css";
 
@@ -34,7 +35,7 @@ export function Activity() {
         {(items) => (
           <ol className={`panel ${classes.list}`}>
             {items.map((event) => (
-              <EventLine key={event.id} event={event} />
+              <EventLine key={event.id} event={event} scope={scope} />
             ))}
           </ol>
         )}
@@ -43,13 +44,20 @@ export function Activity() {
   );
 }
 
-function EventLine({ event }: { event: PlatformEvent }) {
-  const changed = changes(event.before, event.after);
+function EventLine({ event, scope }: { event: PlatformEvent; scope: Scope }) {
+  const changed = changes(event.before, event.after, event.object.name);
+  const { name, to } = thing(event.object, scope.organization, scope.project);
   return (
     <li>
       <div className={classes.what}>
         <span className={classes.action}>{sentence(event.action)}</span>
-        <span className={classes.object}>{event.object.name}</span>
+        {to === null ? (
+          <span className={classes.object}>{name}</span>
+        ) : (
+          <Link className={`link ${classes.object}`} to={to}>
+            {name}
+          </Link>
+        )}
         {changed.length > 0 && (
           <ul className={classes.changes} aria-label="Changes">
             {changed.map(({ field, from, to }) => (

@@ -2,8 +2,17 @@ import { Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { type Artifact, artifactUrl, type Scope } from "../../api/api";
 import { artifactQuery } from "../../api/queries";
-import { bytes } from "../../lib/format";
-import { IMAGE_LIMIT, imageType, previewKind, prettyJson, TEXT_LIMIT } from "../../lib/preview";
+import { bytes, plural } from "../../lib/format";
+import {
+  cellText,
+  IMAGE_LIMIT,
+  imageType,
+  previewKind,
+  prettyJson,
+  type Table,
+  tableOf,
+  TEXT_LIMIT,
+} from "../../lib/preview";
 import { DownloadIcon } from "../icons";
 import { ErrorState, LoadingRows } from "../states";
 import classes from "./Artifacts.module.css";
@@ -60,10 +69,50 @@ function Content({ scope, run, artifact, kind }: PreviewProps & { kind: "image" 
   }
   if (data === undefined) return <LoadingRows label="the file" rows={4} height={18} />;
   if (kind === "image") return <img className={classes.image} src={data} alt={artifact.path} />;
+  const table = kind === "json" ? tableOf(data) : null;
+  if (table !== null) return <TablePreview table={table} name={artifact.path} />;
   return (
     <pre className={`text ${classes.text}`} tabIndex={0} aria-label={`Content of ${artifact.path}`}>
       {data === "" ? "(empty file)" : data}
     </pre>
+  );
+}
+
+const ROWS = 200;
+
+function TablePreview({ table, name }: { table: Table; name: string }) {
+  return (
+    <>
+      <div className={classes.tableBox} role="region" aria-label={`Table ${name}`} tabIndex={0}>
+        <table className={classes.table}>
+          <thead>
+            <tr>
+              {table.columns.map((column, index) => (
+                <th key={index} scope="col">
+                  {column}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {table.rows.slice(0, ROWS).map((row, index) => (
+              <tr key={index}>
+                {row.map((value, column) => (
+                  <td key={column} className={typeof value === "number" ? classes.number : undefined}>
+                    {cellText(value)}
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      <Text size="xs" c="dimmed" mt={6}>
+        {table.rows.length > ROWS
+          ? `The first ${ROWS} of ${table.rows.length} rows`
+          : plural(table.rows.length, "row")}
+      </Text>
+    </>
   );
 }
 
