@@ -35,8 +35,6 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated, empty SQLite file to copy."""
     directory = tmp_path_factory.mktemp("sqlite")
     migrations.upgrade(Settings(data=DataSettings(directory=directory)))
-    db.database.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    db.database.close()
     return directory / "modelyard.db"
 
 
@@ -46,7 +44,6 @@ def postgresql_template() -> Iterator[str]:
     name = f"modelyard_template_{uuid4().hex[:12]}"
     run_on_postgresql(f'CREATE DATABASE "{name}"')
     migrations.upgrade(Settings(database=DatabaseSettings(url=f"{postgresql_url()}/{name}")))
-    close_database()
     yield name
     run_on_postgresql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
@@ -57,14 +54,6 @@ def run_on_postgresql(statement: str) -> None:
 
     with psycopg.connect(f"{postgresql_url()}/postgres", autocommit=True) as connection:
         connection.execute(statement)
-
-
-def close_database() -> None:
-    """Close this thread's connection and the pool's idle ones."""
-    if not db.database.is_closed():
-        db.database.close()
-    if db.is_postgresql():
-        db.database.obj.close_all()
 
 
 @pytest.fixture
@@ -97,15 +86,16 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 @pytest.fixture
 def opened_database(settings: Settings) -> Iterator[Any]:
     """The database, open, without the platform."""
-    yield db.open_database(settings.database_url)
-    close_database()
+    opened = db.open_database(settings.database_url)
+    yield opened
+    db.close_database(opened)
 
 
 @pytest.fixture
 def services(settings: Settings) -> Iterator[bootstrap.Services]:
     """The platform on a fresh database."""
     yield bootstrap.build(settings, process="web")
-    close_database()
+    db.close_database()
 
 
 @pytest.fixture

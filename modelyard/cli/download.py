@@ -27,7 +27,6 @@ def download_artifacts(runs: Runs, run_id: str, path: str, to: Path) -> list[Pat
     targets = [_inside(to, base, PurePosixPath(file["path"])) for file in files]
     with progress(files) as advance:
         for file, target in zip(files, targets, strict=True):
-            target.parent.mkdir(parents=True, exist_ok=True)
             runs.download(run_id, file["path"], target, on_bytes=advance)
     return targets
 

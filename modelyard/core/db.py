@@ -140,6 +140,15 @@ def _open_postgresql(parts: Any, pool_size: int, pool_timeout_seconds: int) -> A
     )
 
 
+def close_database(opened: Any = None) -> None:
+    """Close this thread's connection and those that wait in the pool, of the database that is bound or of another."""
+    closing = opened or database.obj
+    if not closing.is_closed():
+        closing.close()
+    if not isinstance(closing, SqliteDatabase):
+        closing.close_idle()
+
+
 def atomic() -> Any:
     """Open a transaction, or a savepoint inside one: all of the block is kept, or nothing."""
     return database.atomic()

@@ -75,12 +75,13 @@ def check_text(value: str, field: str, *, longest: int, shortest: int = 0) -> st
 
 
 def check_name(value: str, field: str, *, longest: int = 255) -> str:
-    """Return the name of a thing: one line, not empty, without a slash or colon, no space at its ends."""
+    """Return the name of a thing: one line that can stand in an address, without a slash, colon or space at its ends."""
     check_text(value, field, longest=longest, shortest=1)
-    if value != value.strip() or any(letter in value for letter in "/:\n\r\t"):
+    lines = len(value.splitlines())
+    if value != value.strip() or value in {".", ".."} or lines > 1 or any(letter in value for letter in "/:\t"):
         raise InvalidInput(
             f"{field} {value[:80]!r} cannot be taken.",
-            hint="Leave out slashes, colons, line breaks, and spaces at its ends.",
+            hint="Leave out slashes, colons, tabs, line breaks, and spaces at its ends; dots alone are no name.",
             field=field,
         )
     return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -28,9 +29,9 @@ class SecretBox:
                 hint="A key is 32 random bytes in URL-safe base64; delete it or correct it.",
             ) from None
 
-    def seal(self, secrets: Mapping[str, Any]) -> str | None:
+    def seal(self, values: Mapping[str, Any]) -> str | None:
         """Encrypt; None for nothing to hide."""
-        return self._fernet.encrypt(json.dumps(dict(secrets)).encode()).decode() if secrets else None
+        return self._fernet.encrypt(json.dumps(dict(values)).encode()).decode() if values else None
 
     def open(self, sealed: str | None) -> dict[str, Any]:
         """Decrypt what `seal` made; raises `ConfigurationError` where none of the keys opens it."""
@@ -53,7 +54,7 @@ def load_keys(configured: Sequence[str], data_directory: Path) -> Sequence[str]:
     file = data_directory / KEY_FILE
     data_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not file.exists():
-        new = data_directory / f"{KEY_FILE}.{os.getpid()}"
+        new = data_directory / f"{KEY_FILE}.{secrets.token_hex(8)}"
         descriptor = os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(Fernet.generate_key() + b"\n")

@@ -13,6 +13,7 @@ from modelyard.core.bootstrap import Services
 from modelyard.core.db import new_id
 from modelyard.web import api, auth, errors, health, metrics, mlflow, prediction, ui
 from modelyard.web.api_document import ModelyardApi
+from modelyard.web.context import services
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 STREAMING = ("/serve/", "/mlflow/", "/api/2.0/mlflow-artifacts/", "/ajax-api/2.0/mlflow-artifacts/")
@@ -27,11 +28,11 @@ SECURITY_HEADERS = {
 }
 
 
-def create_app(services: Services) -> Flask:
+def create_app(platform: Services) -> Flask:
     """Build the application around the platform's services: the API, the MLflow wire, predictions and pages."""
     app = Flask("modelyard", static_folder=None)
-    app.extensions["modelyard"] = services
-    app.config.update(MAX_CONTENT_LENGTH=services.settings.server.max_body_bytes, JSON_SORT_KEYS=False)
+    app.extensions["modelyard"] = platform
+    app.config.update(MAX_CONTENT_LENGTH=platform.settings.server.max_body_bytes, JSON_SORT_KEYS=False)
     app.url_map.strict_slashes = False
     app.before_request(_begin)
     auth.register(app)
@@ -50,7 +51,7 @@ def _begin() -> None:
     g.request_id = given if REQUEST_ID.fullmatch(given) else new_id()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
     if request.path.startswith(STREAMING):
-        request.max_content_length = None
+        request.max_content_length = services().settings.server.max_artifact_bytes
     metrics.begin()
     g.connection = db.connection()
     g.connection.__enter__()

@@ -13,7 +13,10 @@ STATUSES = ("pending", "starting", "ready", "degraded", "failed", "stopping", "s
 
 
 class Deployment(Table):
-    """What should run; `status` and `message` say what was seen. `revision` is the number of the wanted revision."""
+    """What should run; `status` and `message` say what was seen. `revision` is the number of the wanted revision.
+
+    `updated_at_ms` is when the wish was changed last: it starts the clock of the roll-out.
+    """
 
     public_id = CharField(max_length=32, unique=True, default=new_id)
     project = ForeignKeyField(Project, on_delete="CASCADE", backref="deployments")
@@ -32,11 +35,13 @@ class Deployment(Table):
 
 
 class DeploymentRevision(Table):
-    """One state of the wish; never changed. `created_at_ms` starts the clock of its roll-out."""
+    """One state of the wish; never changed."""
 
     deployment = ForeignKeyField(Deployment, on_delete="CASCADE", backref="revisions")
+    deployment_id: int
     number = IntegerField()
     model_version = ForeignKeyField(ModelVersion, on_delete="RESTRICT")
+    model_version_id: int
     replicas = IntegerField()
     environment = JSONText()
     ready_within_seconds = IntegerField()
@@ -49,7 +54,10 @@ class DeploymentRevision(Table):
 
 
 class Replica(Table):
-    """One copy of a revision as it was last seen."""
+    """One copy of a revision as it was last seen; `seen_at_ms` is when what is seen changed last.
+
+    `starts` counts since it was last seen ready for a while, and spaces the next ones (`next_start_at_ms`).
+    """
 
     deployment = ForeignKeyField(Deployment, on_delete="CASCADE", backref="replicas")
     revision = IntegerField()

@@ -12,9 +12,11 @@ from peewee import IntegrityError
 from modelyard.core.db import atomic, locked, now_ms
 from modelyard.core.deployments.models import Deployment, DeploymentRevision, Replica
 from modelyard.core.deployments.replicas import spec_of
+from modelyard.core.deployments.wish import MAX_REPLICAS as MAX_REPLICAS
+from modelyard.core.deployments.wish import READY_WITHIN_SECONDS as READY_WITHIN_SECONDS
+from modelyard.core.deployments.wish import checked_settings, differences, settings_of, told
 from modelyard.core.errors import (
     AlreadyExists,
-    InvalidInput,
     InvalidTransition,
     NotFound,
     PermissionDenied,
@@ -33,9 +35,7 @@ from modelyard.core.registry.versions_service import ModelVersionService
 from modelyard.core.secret_box import SecretBox
 
 RECONCILE = "deployment.reconcile"
-MAX_REPLICAS = 64
-MAX_VARIABLES = 100
-READY_WITHIN_SECONDS = 300
+LONGEST_NOTE = 400
 HOST_CAPABILITY = "runs_on_server_host"
 
 
@@ -76,7 +76,9 @@ class DeploymentService:
         check_slug(name, "name")
         self._check_target(project, target)
         chosen = self._find_version(actor, project, model, version)
-        revision = _checked(replicas=replicas, environment=environment or {}, ready_within_seconds=ready_within_seconds)
+        revision = checked_settings(
+            replicas=replicas, environment=environment or {}, ready_within_seconds=ready_within_seconds
+        )
         try:
             with atomic():
                 deployment = Deployment.create(
@@ -85,11 +87,11 @@ class DeploymentService:
                     target=target,
                     encrypted_token=self._secrets.seal({"token": new_secret()}),
                 )
-                self._add_revision(actor, deployment, chosen, revision, note="created")
-                self._record(actor, deployment, "created", {}, _wish(chosen, revision))
+                add_revision(deployment, chosen, revision, note="created", created_by=actor.name)
+                self._record(actor, deployment, "created", {}, told(chosen, revision))
                 return deployment
         except IntegrityError:
-            raise AlreadyExists(f"The project has a deployment {name!r} already.", field="name") from None
+            raise _why_not_created(project, name, chosen) from None
 
     def list(self, actor: Actor, project: Project) -> Any:
         """Return a query of the project's deployments by name."""
@@ -108,38 +110,38 @@ class DeploymentService:
     def edit(self, actor: Actor, project: Project, name: str, changes: Mapping[str, Any]) -> Deployment:
         """Ask for another version, number of replicas or environment: a new revision, rolled out beside the old one."""
         authorize(actor, project, "deployment.write")
+        self._check_target(project, _find(project, name).target)
         with atomic():
-            deployment = _lock(_find(project, name))
+            deployment = _find(project, name, lock=True)
             old = current_revision(deployment)
             model = changes.get("model", old.model_version.model.name)
             chosen = old.model_version
             if "model" in changes or "version" in changes:
                 chosen = self._find_version(actor, project, model, str(changes.get("version", "latest")))
-            revision = _checked(
+            revision = checked_settings(
                 replicas=changes.get("replicas", old.replicas),
                 environment=changes.get("environment", old.environment),
                 ready_within_seconds=changes.get("ready_within_seconds", old.ready_within_seconds),
             )
-            before, after = _wish(old.model_version, _settings_of(old)), _wish(chosen, revision)
-            if before != after:
-                self._add_revision(actor, deployment, chosen, revision, note="edited")
-                changed = [key for key in after if before[key] != after[key]]
-                self._record(
-                    actor, deployment, "updated", {k: before[k] for k in changed}, {k: after[k] for k in changed}
-                )
+            if (chosen, revision) != (old.model_version, settings_of(old)):
+                add_revision(deployment, chosen, revision, note="edited", created_by=actor.name)
+                before, after = differences(told(old.model_version, settings_of(old)), told(chosen, revision))
+                self._record(actor, deployment, "updated", before, after)
         return _find(project, name)
 
     def roll_back(self, actor: Actor, project: Project, name: str, number: int | None = None) -> Deployment:
         """Make a new revision like revision `number`, by default like the one before the present one."""
         authorize(actor, project, "deployment.write")
+        self._check_target(project, _find(project, name).target)
         with atomic():
-            deployment = _lock(_find(project, name))
-            wanted = deployment.revision - 1 if number is None else number
-            old = DeploymentRevision.get_or_none(deployment=deployment, number=wanted)
-            if old is None:
-                raise NotFound(f"{name!r} has no revision {wanted}.")
+            deployment = _find(project, name, lock=True)
             before = deployment.revision
-            self._add_revision(actor, deployment, old.model_version, _settings_of(old), note=f"rolled back to {wanted}")
+            wanted = before - 1 if number is None else number
+            if not 1 <= wanted <= before:
+                raise NotFound(f"{name!r} has no revision {wanted}.")
+            old = DeploymentRevision.get(deployment=deployment, number=wanted)
+            note = f"rolled back to revision {wanted}"
+            add_revision(deployment, old.model_version, settings_of(old), note=note, created_by=actor.name)
             after = {"revision": before + 1, "like_revision": wanted}
             self._record(actor, deployment, "updated", {"revision": before}, after)
         return _find(project, name)
@@ -150,6 +152,8 @@ class DeploymentService:
 
     def start(self, actor: Actor, project: Project, name: str) -> Deployment:
         """Ask for a stopped deployment to run again."""
+        authorize(actor, project, "deployment.write")
+        self._check_target(project, _find(project, name).target)
         return self._want(actor, project, name, "running", "pending")
 
     def delete(self, actor: Actor, project: Project, name: str) -> None:
@@ -159,13 +163,14 @@ class DeploymentService:
     def _want(self, actor: Actor, project: Project, name: str, desired: str, status: str) -> Deployment:
         authorize(actor, project, "deployment.write")
         with atomic():
-            deployment = _lock(_find(project, name))
+            deployment = _find(project, name, lock=True)
             if deployment.desired_status == desired:
                 raise InvalidTransition(f"{name!r} is {desired} already.")
             Deployment.update(desired_status=desired, status=status, message="", updated_at_ms=now_ms()).where(
                 Deployment.id == deployment.id
             ).execute()
             before = {"desired_status": deployment.desired_status}
+            deployment.status = status
             self._record(actor, deployment, "updated", before, {"desired_status": desired})
             _enqueue(deployment)
         found: Deployment = Deployment.get_by_id(deployment.id)
@@ -226,20 +231,6 @@ class DeploymentService:
             return self._versions.get(actor, project, model, version)
         return self._versions.get_by_alias(actor, project, model, version.removeprefix("@"))
 
-    def _add_revision(
-        self, actor: Actor, deployment: Deployment, version: ModelVersion, settings: Mapping[str, Any], *, note: str
-    ) -> None:
-        number = deployment.revision + 1
-        DeploymentRevision.create(
-            deployment=deployment, number=number, model_version=version, note=note, created_by=actor.name, **settings
-        )
-        changes: dict[str, Any] = {"revision": number, "updated_at_ms": now_ms(), "message": ""}
-        if deployment.desired_status == "running":
-            changes["status"] = "pending"
-        Deployment.update(**changes).where(Deployment.id == deployment.id).execute()
-        deployment.revision = number
-        _enqueue(deployment)
-
     def _record(self, actor: Actor, deployment: Deployment, verb: str, before: Any, after: Any) -> None:
         self._events.record(
             f"deployment.{verb}",
@@ -248,8 +239,29 @@ class DeploymentService:
             object_name=deployment.name,
             project=deployment.project,
             before=before,
-            after=after,
+            after={**after, "status": deployment.status},
         )
+
+
+def add_revision(
+    deployment: Deployment, version: ModelVersion, settings: Mapping[str, Any], *, note: str, created_by: str
+) -> None:
+    """Make the next revision the wanted one, inside the caller's transaction, which has locked the deployment."""
+    number = deployment.revision + 1
+    DeploymentRevision.create(
+        deployment=deployment,
+        number=number,
+        model_version=version,
+        note=note[:LONGEST_NOTE],
+        created_by=created_by,
+        **settings,
+    )
+    changes: dict[str, Any] = {"revision": number, "updated_at_ms": now_ms(), "message": ""}
+    if deployment.desired_status == "running":
+        changes["status"] = deployment.status = "pending"
+    Deployment.update(**changes).where(Deployment.id == deployment.id).execute()
+    deployment.revision = number
+    _enqueue(deployment)
 
 
 def current_revision(deployment: Deployment) -> DeploymentRevision:
@@ -260,10 +272,11 @@ def current_revision(deployment: Deployment) -> DeploymentRevision:
     return found
 
 
-def _find(project: Project, name: str) -> Deployment:
-    deployment = Deployment.get_or_none(
+def _find(project: Project, name: str, *, lock: bool = False) -> Deployment:
+    named = Deployment.select().where(
         Deployment.project == project, Deployment.name == name, Deployment.desired_status != "deleted"
     )
+    deployment = (locked(named) if lock else named).first()
     if deployment is None:
         raise NotFound(f"The project has no deployment {name!r}.")
     found: Deployment = deployment
@@ -271,37 +284,15 @@ def _find(project: Project, name: str) -> Deployment:
     return found
 
 
-def _lock(deployment: Deployment) -> Deployment:
-    row: Deployment = locked(Deployment.select().where(Deployment.id == deployment.id)).get()
-    row.project = deployment.project
-    return row
-
-
 def _enqueue(deployment: Deployment) -> None:
     enqueue(RECONCILE, {"deployment": deployment.public_id}, dedupe_key=f"{RECONCILE}:{deployment.public_id}")
 
 
-def _checked(*, replicas: int, environment: Mapping[str, str], ready_within_seconds: int) -> dict[str, Any]:
-    if not 0 <= replicas <= MAX_REPLICAS:
-        raise InvalidInput(f"replicas is {replicas}; 0 to {MAX_REPLICAS} are allowed.", field="replicas")
-    if not 1 <= ready_within_seconds <= 24 * 3600:
-        raise InvalidInput(f"ready_within_seconds is {ready_within_seconds}.", field="ready_within_seconds")
-    if len(environment) > MAX_VARIABLES:
-        raise InvalidInput(f"environment has {len(environment)} variables; {MAX_VARIABLES} are allowed.")
-    for key, value in environment.items():
-        if not key.isidentifier() or key.startswith("MODELYARD_") or "\0" in value or len(value) > 10_000:
-            raise InvalidInput(f"The environment variable {key[:80]!r} cannot be taken.", field="environment")
-    return {
-        "replicas": replicas,
-        "environment": dict(environment),
-        "ready_within_seconds": ready_within_seconds,
-    }
-
-
-def _settings_of(revision: DeploymentRevision) -> dict[str, Any]:
-    return {key: getattr(revision, key) for key in ("replicas", "environment", "ready_within_seconds")}
-
-
-def _wish(version: ModelVersion, settings: Mapping[str, Any]) -> dict[str, Any]:
-    names = {"model": version.model.name, "version": version.number, "replicas": settings["replicas"]}
-    return {**names, "environment": sorted(settings["environment"]), "status": "pending"}
+def _why_not_created(project: Project, name: str, version: ModelVersion) -> Exception:
+    taken = Deployment.get_or_none(project=project, name=name)
+    if taken is None:
+        return NotFound(f"Version {version.number} was deleted meanwhile.")
+    if taken.desired_status == "deleted":
+        hint = "Try again in a moment."
+        return AlreadyExists(f"The deployment {name!r} is still being deleted.", hint=hint, field="name")
+    return AlreadyExists(f"The project has a deployment {name!r} already.", field="name")

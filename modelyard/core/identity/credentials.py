@@ -29,16 +29,14 @@ def _nobodys_hash() -> str:
 
 
 def hash_password(password: str) -> str:
-    """Hash with Argon2id at argon2-cffi's defaults (some 100 ms); raises `InvalidInput` for a password that is too short,
-    too long, or no text that can be typed.
-    """
+    """Hash with Argon2id at argon2-cffi's defaults (some 100 ms); raises `InvalidInput` for a password that is no good."""
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         raise InvalidInput(
             f"The password has {len(password)} characters; {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} are allowed.",
             field="password",
         )
     if "\0" in password or not _is_text(password):
-        raise InvalidInput("The password holds a NUL or half of a surrogate pair.", hint="Take it out.", field="password")
+        raise InvalidInput("The password holds NUL or half of a surrogate pair.", hint="Take it out.", field="password")
     return _hasher().hash(password)
 
 

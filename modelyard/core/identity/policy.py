@@ -42,6 +42,7 @@ INSTANCE_POLICY: dict[str, str] = {
     "user.create": "admin",
     "organization.create": "admin",
     "deployment.local": "admin",
+    "connection.host": "admin",
 }
 
 

@@ -11,6 +11,7 @@ from peewee import (
     IntegerField,
     Model,
     SmallIntegerField,
+    SqliteDatabase,
     TextField,
 )
 
@@ -442,6 +443,7 @@ def up(migrator, db):
         class Meta:
             database = db
             table_name = "metric_point"
+            without_rowid = isinstance(db, SqliteDatabase)
             primary_key = CompositeKey("series", "step", "timestamp_ms", "value", "is_nan")
 
     class ModelAlias(Model):

@@ -26,15 +26,17 @@ def upgrade(settings: Settings) -> list[str]:
     Raises `ConfigurationError` when the database was made by newer code.
     """
     settings.data.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    db.open_database(settings.database_url)
-    with db.connection(), _only_one():
-        _check_connections(settings)
-        runner = Runner(db.database.obj, str(FOLDER))
-        refuse_newer(runner)
-        try:
+    opened = db.open_database(settings.database_url)
+    try:
+        with db.connection(), _only_one():
+            _check_connections(settings)
+            runner = Runner(opened, str(FOLDER))
+            refuse_newer(runner)
             return list(runner.up())
-        except MigrationError as error:
-            raise ConfigurationError(f"The database cannot be upgraded: {error}") from error
+    except MigrationError as error:
+        raise ConfigurationError(f"The database cannot be upgraded: {error}") from error
+    finally:
+        db.close_database(opened)
 
 
 def _check_connections(settings: Settings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from modelyard.core.errors import Conflict, NotFound
 from modelyard.core.identity import policy
 from modelyard.core.identity.actor import Actor
+from modelyard.core.names import SLUG
 from modelyard.core.projects.models import Organization, OrganizationMember, Project, ProjectMember
 
 
@@ -14,13 +15,13 @@ def find_organization(actor: Actor, slug: str, permission: str = "organization.r
     Raises `NotFound` for a stranger just as for a slug that is not there, `PermissionDenied` for too small a role.
     """
     policy.require_sign_in(actor)
-    found = (
+    mine = (
         OrganizationMember.select(OrganizationMember, Organization)
         .join(Organization)
         .where(Organization.slug == slug, OrganizationMember.user == actor.user_id)
-        .first()
     )
-    if found is None or actor.project_id is not None:
+    found = mine.first() if SLUG.fullmatch(slug) and actor.project_id is None else None
+    if found is None:
         raise NotFound(f"There is no organization {slug!r}.")
     needed, scope = policy.ORGANIZATION_POLICY[permission]
     policy.require_scope(actor, scope, permission)
@@ -31,12 +32,12 @@ def find_organization(actor: Actor, slug: str, permission: str = "organization.r
 def find_project(actor: Actor, organization: str, project: str, permission: str = "project.read") -> Project:
     """Return the project for an actor who holds the permission; errors as in `authorize`."""
     policy.require_sign_in(actor)
-    found = (
+    named = (
         Project.select(Project, Organization)
         .join(Organization)
         .where(Organization.slug == organization, Project.slug == project)
-        .first()
     )
+    found = named.first() if SLUG.fullmatch(organization) and SLUG.fullmatch(project) else None
     if found is None:
         raise NotFound(f"There is no project '{organization}/{project}'.")
     opened: Project = found

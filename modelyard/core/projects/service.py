@@ -7,7 +7,7 @@ from typing import Any
 
 from peewee import IntegrityError
 
-from modelyard.core.db import atomic, now_ms
+from modelyard.core.db import atomic, locked, now_ms
 from modelyard.core.errors import AlreadyExists, Conflict, InvalidInput, NotFound
 from modelyard.core.events import Events
 from modelyard.core.identity import policy
@@ -68,6 +68,7 @@ class OrganizationService:
         _check_role(role, policy.ORGANIZATION_ROLES)
         user = _find_user(username)
         with atomic():
+            _lock(organization)
             member = OrganizationMember.get_or_none(organization=organization, user=user)
             before = member.role if member else None
             if "owner" in {role, before} and own_role != "owner":
@@ -85,6 +86,7 @@ class OrganizationService:
         organization, own_role = find_organization(actor, slug, "organization.members")
         user = _find_user(username)
         with atomic():
+            _lock(organization)
             member = OrganizationMember.get_or_none(organization=organization, user=user)
             if member is None:
                 raise NotFound(f"{username!r} is no member of {slug!r}.")
@@ -155,14 +157,8 @@ class ProjectService:
 
     def edit(self, actor: Actor, project: Project, changes: dict[str, Any]) -> Project:
         """Change name, description, `archived`, or (instance administrators only) `allow_local_deployments`."""
-        authorize(actor, project, "project.edit")
-        if "allow_local_deployments" in changes:
-            policy.require_instance_admin(actor, "deployment.local")
+        self.check_changes(actor, project, changes)
         values = dict(changes)
-        if "name" in values:
-            check_text(values["name"], "name", longest=200, shortest=1)
-        if "description" in values:
-            check_text(values["description"], "description", longest=10_000)
         if "archived" in values:
             values["archived_at_ms"] = (project.archived_at_ms or now_ms()) if values.pop("archived") else None
         before = {key: getattr(project, key) for key in values if getattr(project, key) != values[key]}
@@ -172,6 +168,16 @@ class ProjectService:
             Project.update(updated_at_ms=now_ms(), **values).where(Project.id == project.id).execute()
             self._record(actor, project, "updated", before, {key: values[key] for key in before})
         return find_project(actor, project.organization.slug, project.slug)
+
+    def check_changes(self, actor: Actor, project: Project, changes: dict[str, Any]) -> None:
+        """Raise what `edit` would raise of these changes, and change nothing."""
+        authorize(actor, project, "project.edit")
+        if "allow_local_deployments" in changes:
+            policy.require_instance_admin(actor, "deployment.local")
+        if "name" in changes:
+            check_text(changes["name"], "name", longest=200, shortest=1)
+        if "description" in changes:
+            check_text(changes["description"], "description", longest=10_000)
 
     def members(self, actor: Actor, project: Project) -> Any:
         """Return a query of the project's memberships with their users, by username."""
@@ -188,6 +194,7 @@ class ProjectService:
                 f"{username!r} is no member of the organization.", hint="Add them to it first.", field="username"
             )
         with atomic():
+            _lock(project)
             member = ProjectMember.get_or_none(project=project, user=user)
             before = member.role if member else None
             row: ProjectMember = _put_member(ProjectMember, {"project": project, "user": user}, role)
@@ -226,6 +233,12 @@ class ProjectService:
             before=before,
             after=after,
         )
+
+
+def _lock(row: Organization | Project) -> None:
+    """Let changes of a tenant's members come one after the other."""
+    table = type(row)
+    locked(table.select(table.id).where(table.id == row.id)).first()
 
 
 def _find_user(username: str, field: str = "username") -> User:

@@ -76,7 +76,7 @@ def register(blueprint: Blueprint) -> None:
 
 
 def _of_ours(error: errors.ModelyardError) -> Response:
-    status, code = ERRORS[type(error)]
+    status, code = next(ERRORS[cls] for cls in type(error).__mro__ if cls in ERRORS)
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("request failed", error=str(error), path=request.path, exc_info=error)
     return failure(status, code, str(error))

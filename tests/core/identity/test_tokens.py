@@ -56,7 +56,7 @@ def test_a_token_that_is_wrong_in_any_place_is_none(services: Services, factorie
     stored = ApiToken.get(ApiToken.public_id == public_id).secret_hash
     for wrong in [
         "", "my", "my__", token[:-1], token + "x", f"{prefix}_{public_id}_{other}", f"{prefix}_{public_id}_{stored}",
-        f"my_{'0' * 32}_{secret}", f"My_{public_id}_{secret}", f"my_{public_id.upper()}X_{secret}", f"{prefix}_{public_id}_",
+        f"my_{'0' * 32}_{secret}", f"My_{public_id}_{secret}", f"my_{public_id}X_{secret}", f"{prefix}_{public_id}_",
     ]:  # fmt: skip
         assert services.tokens.find(wrong) is None, wrong
 

@@ -4,3056 +4,3056 @@
  */
 
 export interface paths {
-  "/api/v1/session": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Say who the caller is. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Session"];
+                    };
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        /** Sign in and get a cookie. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["SignIn"];
+                };
+            };
+            responses: {
+                /** @description Created */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Session"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        /** Sign out; without a session nothing happens. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description No Content */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List one's tokens, newest first. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Items on a page, 1 to 200. */
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TokenPage"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        /** Make a token; the answer is the only place that ever shows it. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewToken"];
+                };
+            };
+            responses: {
+                /** @description Created */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["CreatedToken"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tokens/{token_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revoke a token: from now on every process refuses it. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    token_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description No Content */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the organizations that the caller is a member of. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Items on a page, 1 to 200. */
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["OrganizationPage"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        /** Make an organization (instance administrators). */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewOrganization"];
+                };
+            };
+            responses: {
+                /** @description Created */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Organization"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+            };
+            cookie?: never;
+        };
+        /** Show an organization. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Organization"];
+                    };
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+            };
+            cookie?: never;
+        };
+        /** List the members by username. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Items on a page, 1 to 200. */
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string | null;
+                };
+                header?: never;
+                path: {
+                    organization: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["MemberPage"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/members/{username}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                username: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /** Give a user a role in the organization. */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    username: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["OrganizationRole"];
+                };
+            };
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Member"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        post?: never;
+        /** Take a user out of the organization and all its projects. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    username: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description No Content */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+            };
+            cookie?: never;
+        };
+        /** List those projects of the organization that the caller has a role in. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Items on a page, 1 to 200. */
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string | null;
+                };
+                header?: never;
+                path: {
+                    organization: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ProjectPage"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        /** Make a project (organization admins). */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewProject"];
+                };
+            };
+            responses: {
+                /** @description Created */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Project"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+            };
+            cookie?: never;
+        };
+        /** Show a project. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Project"];
+                    };
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Change a project. */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ProjectChanges"];
+                };
+            };
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Project"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+            };
+            cookie?: never;
+        };
+        /** List those who have a role of their own in the project. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Items on a page, 1 to 200. */
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string | null;
+                };
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["MemberPage"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/members/{username}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+                username: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /** Give a member of the organization a role in the project. */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    username: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ProjectRole"];
+                };
+            };
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Member"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        post?: never;
+        /** Take a user's role in the project away. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    username: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description No Content */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/connections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+            };
+            cookie?: never;
+        };
+        /** List the project's connections. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Items on a page, 1 to 200. */
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string | null;
+                };
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ConnectionPage"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        /** Make a connection (project admins). */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewConnection"];
+                };
+            };
+            responses: {
+                /** @description Created */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Connection"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/connections/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask a provider with these settings for its health; nothing is saved. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ConnectionTest"];
+                };
+            };
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Health"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/connections/{connection_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        /** Show a connection without its secrets. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    connection_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Connection"];
+                    };
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        /** Remove a connection that nothing uses. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    connection_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description No Content */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        options?: never;
+        head?: never;
+        /** Change a connection. */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    connection_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ConnectionChanges"];
+                };
+            };
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Connection"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/connections/{connection_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask a saved connection for its health. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    connection_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Health"];
+                    };
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/experiments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+            };
+            cookie?: never;
+        };
+        /** List the experiments, newest first. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Items on a page, 1 to 200. */
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string | null;
+                };
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ExperimentPage"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        /** Make an experiment. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewExperiment"];
+                };
+            };
+            responses: {
+                /** @description Created */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Experiment"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+            };
+            cookie?: never;
+        };
+        /** List runs, by default the newest first. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Items on a page, 1 to 200. */
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string | null;
+                    /** @description The id of an experiment; by default all of them. */
+                    experiment?: string;
+                    /** @description MLflow's filter language. */
+                    filter?: string;
+                    /** @description Keys separated by commas. */
+                    order_by?: string;
+                };
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["RunPage"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/runs/{run_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        /** Show a run. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    run_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Run"];
+                    };
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        /** Move a run to the deleted ones; `restore` brings it back. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    run_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description No Content */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/runs/{run_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Bring a deleted run back. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    run_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Run"];
+                    };
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/runs/{run_id}/metrics/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+                run_id: string;
+                key: string;
+            };
+            cookie?: never;
+        };
+        /** List the points of one metric in the order of step, time and value. */
+        get: {
+            parameters: {
+                query?: {
+                    limit?: number;
+                    cursor?: string | null;
+                };
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    run_id: string;
+                    key: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["PointPage"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/runs/{run_id}/artifacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        /** List a folder of the run's artifacts. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Relative to the run's artifacts. */
+                    path?: string;
+                };
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    run_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Artifacts"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/runs/{run_id}/artifacts/content": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        /** Download a file, whole or a range of it. */
+        get: {
+            parameters: {
+                query: {
+                    path: string;
+                };
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    run_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/octet-stream": string;
+                    };
+                };
+                /** @description Partial Content */
+                206: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/octet-stream": string;
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+            };
+            cookie?: never;
+        };
+        /** List the models by name. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Items on a page, 1 to 200. */
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string | null;
+                };
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ModelPage"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        /** Register a model. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewModel"];
+                };
+            };
+            responses: {
+                /** @description Created */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Model"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/models/{model}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+                model: string;
+            };
+            cookie?: never;
+        };
+        /** Show a model. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    model: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Model"];
+                    };
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        /** Remove a model that no deployment uses, with its versions. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    model: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description No Content */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        options?: never;
+        head?: never;
+        /** Rename or describe a model. */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    model: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ModelChanges"];
+                };
+            };
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Model"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/models/{model}/stage-changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+                model: string;
+            };
+            cookie?: never;
+        };
+        /** List the stage changes, newest first. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Items on a page, 1 to 200. */
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string | null;
+                };
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    model: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["StageChangePage"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/models/{model}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+                model: string;
+            };
+            cookie?: never;
+        };
+        /** List the versions, newest first. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Items on a page, 1 to 200. */
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string | null;
+                };
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    model: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["VersionPage"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        /** Register files of this project as the next version. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    model: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewVersion"];
+                };
+            };
+            responses: {
+                /** @description Created */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Version"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/models/{model}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+                model: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        /** Show a version. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    model: string;
+                    version: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Version"];
+                    };
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        /** Remove a version that no deployment uses. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    model: string;
+                    version: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description No Content */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        options?: never;
+        head?: never;
+        /** Describe a version. */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    model: string;
+                    version: number;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["VersionChanges"];
+                };
+            };
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Version"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/models/{model}/versions/{version}/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+                model: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Move a version to a stage, and those that hold it now to Archived, at once. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    model: string;
+                    version: number;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["Promotion"];
+                };
+            };
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Version"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/deployments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+            };
+            cookie?: never;
+        };
+        /** List the deployments by name. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Items on a page, 1 to 200. */
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string | null;
+                };
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["DeploymentPage"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        /** Ask for a deployment; the answer does not wait for it to be ready. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewDeployment"];
+                };
+            };
+            responses: {
+                /** @description Created */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Deployment"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/deployments/{deployment}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        /** Show a deployment. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    deployment: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Deployment"];
+                    };
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        /** Ask for the deployment to end and be forgotten. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    deployment: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Accepted */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        options?: never;
+        head?: never;
+        /** Ask for another version, number of replicas or environment. */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    deployment: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["DeploymentChanges"];
+                };
+            };
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Deployment"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/deployments/{deployment}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask for all replicas to end. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    deployment: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Accepted */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Deployment"];
+                    };
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/deployments/{deployment}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask for a stopped deployment to run again. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    deployment: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Accepted */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Deployment"];
+                    };
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/deployments/{deployment}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a new revision like an old one. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    deployment: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["Rollback"];
+                };
+            };
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Deployment"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/deployments/{deployment}/revisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        /** List the revisions, newest first. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Items on a page, 1 to 200. */
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string | null;
+                };
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    deployment: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["RevisionPage"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/deployments/{deployment}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        /** Show the last lines of each replica. */
+        get: {
+            parameters: {
+                query?: {
+                    lines?: number;
+                };
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                    deployment: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Logs"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+            };
+            cookie?: never;
+        };
+        /** List the events, newest first. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Items on a page, 1 to 200. */
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string | null;
+                };
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["EventPage"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+            };
+            cookie?: never;
+        };
+        /** List the deliveries, newest first. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Items on a page, 1 to 200. */
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string | null;
+                };
+                header?: never;
+                path: {
+                    organization: string;
+                    project: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["DeliveryPage"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List every installed plugin, loaded or not, and why. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Plugins"];
+                    };
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{plugin}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                plugin: string;
+            };
+            cookie?: never;
+        };
+        /** Show a plugin. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    plugin: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Plugin"];
+                    };
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List every provider with the JSON Schema of its settings. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Providers"];
+                    };
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** Say who the caller is. */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path?: never;
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Session"];
-          };
-        };
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    /** Sign in and get a cookie. */
-    post: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path?: never;
-        cookie?: never;
-      };
-      requestBody: {
-        content: {
-          "application/json": components["schemas"]["SignIn"];
-        };
-      };
-      responses: {
-        /** @description Created */
-        201: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Session"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    /** Sign out; without a session nothing happens. */
-    delete: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path?: never;
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description No Content */
-        204: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content?: never;
-        };
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/tokens": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    /** List one's tokens, newest first. */
-    get: {
-      parameters: {
-        query?: {
-          /** @description Items on a page, 1 to 200. */
-          limit?: number;
-          /** @description `next_cursor` of the page before. */
-          cursor?: string | null;
-        };
-        header?: never;
-        path?: never;
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["TokenPage"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    /** Make a token; the answer is the only place that ever shows it. */
-    post: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path?: never;
-        cookie?: never;
-      };
-      requestBody: {
-        content: {
-          "application/json": components["schemas"]["NewToken"];
-        };
-      };
-      responses: {
-        /** @description Created */
-        201: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["CreatedToken"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/tokens/{token_id}": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        token_id: string;
-      };
-      cookie?: never;
-    };
-    get?: never;
-    put?: never;
-    post?: never;
-    /** Revoke a token: from now on every process refuses it. */
-    delete: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          token_id: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description No Content */
-        204: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content?: never;
-        };
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    /** List the organizations that the caller is a member of. */
-    get: {
-      parameters: {
-        query?: {
-          /** @description Items on a page, 1 to 200. */
-          limit?: number;
-          /** @description `next_cursor` of the page before. */
-          cursor?: string | null;
-        };
-        header?: never;
-        path?: never;
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["OrganizationPage"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    /** Make an organization (instance administrators). */
-    post: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path?: never;
-        cookie?: never;
-      };
-      requestBody: {
-        content: {
-          "application/json": components["schemas"]["NewOrganization"];
-        };
-      };
-      responses: {
-        /** @description Created */
-        201: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Organization"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-      };
-      cookie?: never;
-    };
-    /** Show an organization. */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Organization"];
-          };
-        };
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/members": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-      };
-      cookie?: never;
-    };
-    /** List the members by username. */
-    get: {
-      parameters: {
-        query?: {
-          /** @description Items on a page, 1 to 200. */
-          limit?: number;
-          /** @description `next_cursor` of the page before. */
-          cursor?: string | null;
-        };
-        header?: never;
-        path: {
-          organization: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["MemberPage"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/members/{username}": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        username: string;
-      };
-      cookie?: never;
-    };
-    get?: never;
-    /** Give a user a role in the organization. */
-    put: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          username: string;
-        };
-        cookie?: never;
-      };
-      requestBody: {
-        content: {
-          "application/json": components["schemas"]["OrganizationRole"];
-        };
-      };
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Member"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    post?: never;
-    /** Take a user out of the organization and all its projects. */
-    delete: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          username: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description No Content */
-        204: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content?: never;
-        };
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-      };
-      cookie?: never;
-    };
-    /** List those projects of the organization that the caller has a role in. */
-    get: {
-      parameters: {
-        query?: {
-          /** @description Items on a page, 1 to 200. */
-          limit?: number;
-          /** @description `next_cursor` of the page before. */
-          cursor?: string | null;
-        };
-        header?: never;
-        path: {
-          organization: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["ProjectPage"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    /** Make a project (organization admins). */
-    post: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-        };
-        cookie?: never;
-      };
-      requestBody: {
-        content: {
-          "application/json": components["schemas"]["NewProject"];
-        };
-      };
-      responses: {
-        /** @description Created */
-        201: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Project"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-      };
-      cookie?: never;
-    };
-    /** Show a project. */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Project"];
-          };
-        };
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    /** Change a project. */
-    patch: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-        };
-        cookie?: never;
-      };
-      requestBody: {
-        content: {
-          "application/json": components["schemas"]["ProjectChanges"];
-        };
-      };
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Project"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/members": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-      };
-      cookie?: never;
-    };
-    /** List those who have a role of their own in the project. */
-    get: {
-      parameters: {
-        query?: {
-          /** @description Items on a page, 1 to 200. */
-          limit?: number;
-          /** @description `next_cursor` of the page before. */
-          cursor?: string | null;
-        };
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["MemberPage"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/members/{username}": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-        username: string;
-      };
-      cookie?: never;
-    };
-    get?: never;
-    /** Give a member of the organization a role in the project. */
-    put: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          username: string;
-        };
-        cookie?: never;
-      };
-      requestBody: {
-        content: {
-          "application/json": components["schemas"]["ProjectRole"];
-        };
-      };
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Member"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    post?: never;
-    /** Take a user's role in the project away. */
-    delete: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          username: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description No Content */
-        204: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content?: never;
-        };
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/connections": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-      };
-      cookie?: never;
-    };
-    /** List the project's connections. */
-    get: {
-      parameters: {
-        query?: {
-          /** @description Items on a page, 1 to 200. */
-          limit?: number;
-          /** @description `next_cursor` of the page before. */
-          cursor?: string | null;
-        };
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["ConnectionPage"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    /** Make a connection (project admins). */
-    post: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-        };
-        cookie?: never;
-      };
-      requestBody: {
-        content: {
-          "application/json": components["schemas"]["NewConnection"];
-        };
-      };
-      responses: {
-        /** @description Created */
-        201: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Connection"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/connections/test": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-      };
-      cookie?: never;
-    };
-    get?: never;
-    put?: never;
-    /** Ask a provider with these settings for its health; nothing is saved. */
-    post: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-        };
-        cookie?: never;
-      };
-      requestBody: {
-        content: {
-          "application/json": components["schemas"]["ConnectionTest"];
-        };
-      };
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Health"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/connections/{connection_id}": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-        connection_id: string;
-      };
-      cookie?: never;
-    };
-    /** Show a connection without its secrets. */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          connection_id: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Connection"];
-          };
-        };
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    post?: never;
-    /** Remove a connection that nothing uses. */
-    delete: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          connection_id: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description No Content */
-        204: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content?: never;
-        };
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    options?: never;
-    head?: never;
-    /** Change a connection. */
-    patch: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          connection_id: string;
-        };
-        cookie?: never;
-      };
-      requestBody: {
-        content: {
-          "application/json": components["schemas"]["ConnectionChanges"];
-        };
-      };
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Connection"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/connections/{connection_id}/test": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-        connection_id: string;
-      };
-      cookie?: never;
-    };
-    get?: never;
-    put?: never;
-    /** Ask a saved connection for its health. */
-    post: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          connection_id: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Health"];
-          };
-        };
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/experiments": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-      };
-      cookie?: never;
-    };
-    /** List the experiments, newest first. */
-    get: {
-      parameters: {
-        query?: {
-          /** @description Items on a page, 1 to 200. */
-          limit?: number;
-          /** @description `next_cursor` of the page before. */
-          cursor?: string | null;
-        };
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["ExperimentPage"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    /** Make an experiment. */
-    post: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-        };
-        cookie?: never;
-      };
-      requestBody: {
-        content: {
-          "application/json": components["schemas"]["NewExperiment"];
-        };
-      };
-      responses: {
-        /** @description Created */
-        201: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Experiment"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/runs": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-      };
-      cookie?: never;
-    };
-    /** List runs, by default the newest first. */
-    get: {
-      parameters: {
-        query?: {
-          /** @description Items on a page, 1 to 200. */
-          limit?: number;
-          /** @description `next_cursor` of the page before. */
-          cursor?: string | null;
-          /** @description The id of an experiment; by default all of them. */
-          experiment?: string;
-          /** @description MLflow's filter language. */
-          filter?: string;
-          /** @description Keys separated by commas. */
-          order_by?: string;
-        };
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["RunPage"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/runs/{run_id}": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-        run_id: string;
-      };
-      cookie?: never;
-    };
-    /** Show a run. */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          run_id: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Run"];
-          };
-        };
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    post?: never;
-    /** Move a run to the deleted ones; `restore` brings it back. */
-    delete: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          run_id: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description No Content */
-        204: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content?: never;
-        };
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/runs/{run_id}/restore": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-        run_id: string;
-      };
-      cookie?: never;
-    };
-    get?: never;
-    put?: never;
-    /** Bring a deleted run back. */
-    post: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          run_id: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Run"];
-          };
-        };
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/runs/{run_id}/metrics/{key}": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-        run_id: string;
-        key: string;
-      };
-      cookie?: never;
-    };
-    /** List the points of one metric in the order of step, time and value. */
-    get: {
-      parameters: {
-        query?: {
-          limit?: number;
-          cursor?: string | null;
-        };
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          run_id: string;
-          key: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["PointPage"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/runs/{run_id}/artifacts": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-        run_id: string;
-      };
-      cookie?: never;
-    };
-    /** List a folder of the run's artifacts. */
-    get: {
-      parameters: {
-        query?: {
-          /** @description Relative to the run's artifacts. */
-          path?: string;
-        };
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          run_id: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Artifacts"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/runs/{run_id}/artifacts/content": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-        run_id: string;
-      };
-      cookie?: never;
-    };
-    /** Download a file, whole or a range of it. */
-    get: {
-      parameters: {
-        query: {
-          path: string;
-        };
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          run_id: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/octet-stream": string;
-          };
-        };
-        /** @description Partial Content */
-        206: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/octet-stream": string;
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/models": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-      };
-      cookie?: never;
-    };
-    /** List the models by name. */
-    get: {
-      parameters: {
-        query?: {
-          /** @description Items on a page, 1 to 200. */
-          limit?: number;
-          /** @description `next_cursor` of the page before. */
-          cursor?: string | null;
-        };
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["ModelPage"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    /** Register a model. */
-    post: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-        };
-        cookie?: never;
-      };
-      requestBody: {
-        content: {
-          "application/json": components["schemas"]["NewModel"];
-        };
-      };
-      responses: {
-        /** @description Created */
-        201: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Model"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/models/{model}": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-        model: string;
-      };
-      cookie?: never;
-    };
-    /** Show a model. */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          model: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Model"];
-          };
-        };
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    post?: never;
-    /** Remove a model that no deployment uses, with its versions. */
-    delete: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          model: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description No Content */
-        204: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content?: never;
-        };
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    options?: never;
-    head?: never;
-    /** Rename or describe a model. */
-    patch: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          model: string;
-        };
-        cookie?: never;
-      };
-      requestBody: {
-        content: {
-          "application/json": components["schemas"]["ModelChanges"];
-        };
-      };
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Model"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/models/{model}/stage-changes": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-        model: string;
-      };
-      cookie?: never;
-    };
-    /** List the stage changes, newest first. */
-    get: {
-      parameters: {
-        query?: {
-          /** @description Items on a page, 1 to 200. */
-          limit?: number;
-          /** @description `next_cursor` of the page before. */
-          cursor?: string | null;
-        };
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          model: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["StageChangePage"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/models/{model}/versions": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-        model: string;
-      };
-      cookie?: never;
-    };
-    /** List the versions, newest first. */
-    get: {
-      parameters: {
-        query?: {
-          /** @description Items on a page, 1 to 200. */
-          limit?: number;
-          /** @description `next_cursor` of the page before. */
-          cursor?: string | null;
-        };
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          model: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["VersionPage"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    /** Register files of this project as the next version. */
-    post: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          model: string;
-        };
-        cookie?: never;
-      };
-      requestBody: {
-        content: {
-          "application/json": components["schemas"]["NewVersion"];
-        };
-      };
-      responses: {
-        /** @description Created */
-        201: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Version"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/models/{model}/versions/{version}": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-        model: string;
-        version: number;
-      };
-      cookie?: never;
-    };
-    /** Show a version. */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          model: string;
-          version: number;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Version"];
-          };
-        };
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    post?: never;
-    /** Remove a version that no deployment uses. */
-    delete: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          model: string;
-          version: number;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description No Content */
-        204: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content?: never;
-        };
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    options?: never;
-    head?: never;
-    /** Describe a version. */
-    patch: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          model: string;
-          version: number;
-        };
-        cookie?: never;
-      };
-      requestBody: {
-        content: {
-          "application/json": components["schemas"]["VersionChanges"];
-        };
-      };
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Version"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/models/{model}/versions/{version}/promote": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-        model: string;
-        version: number;
-      };
-      cookie?: never;
-    };
-    get?: never;
-    put?: never;
-    /** Move a version to a stage, and those that hold it now to Archived, at once. */
-    post: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          model: string;
-          version: number;
-        };
-        cookie?: never;
-      };
-      requestBody: {
-        content: {
-          "application/json": components["schemas"]["Promotion"];
-        };
-      };
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Version"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/deployments": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-      };
-      cookie?: never;
-    };
-    /** List the deployments by name. */
-    get: {
-      parameters: {
-        query?: {
-          /** @description Items on a page, 1 to 200. */
-          limit?: number;
-          /** @description `next_cursor` of the page before. */
-          cursor?: string | null;
-        };
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["DeploymentPage"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    /** Ask for a deployment; the answer does not wait for it to be ready. */
-    post: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-        };
-        cookie?: never;
-      };
-      requestBody: {
-        content: {
-          "application/json": components["schemas"]["NewDeployment"];
-        };
-      };
-      responses: {
-        /** @description Created */
-        201: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Deployment"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/deployments/{deployment}": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-        deployment: string;
-      };
-      cookie?: never;
-    };
-    /** Show a deployment. */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          deployment: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Deployment"];
-          };
-        };
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    post?: never;
-    /** Ask for the deployment to end and be forgotten. */
-    delete: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          deployment: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description Accepted */
-        202: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content?: never;
-        };
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    options?: never;
-    head?: never;
-    /** Ask for another version, number of replicas or environment. */
-    patch: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          deployment: string;
-        };
-        cookie?: never;
-      };
-      requestBody: {
-        content: {
-          "application/json": components["schemas"]["DeploymentChanges"];
-        };
-      };
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Deployment"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/deployments/{deployment}/stop": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-        deployment: string;
-      };
-      cookie?: never;
-    };
-    get?: never;
-    put?: never;
-    /** Ask for all replicas to end. */
-    post: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          deployment: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description Accepted */
-        202: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Deployment"];
-          };
-        };
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/deployments/{deployment}/start": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-        deployment: string;
-      };
-      cookie?: never;
-    };
-    get?: never;
-    put?: never;
-    /** Ask for a stopped deployment to run again. */
-    post: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          deployment: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description Accepted */
-        202: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Deployment"];
-          };
-        };
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/deployments/{deployment}/rollback": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-        deployment: string;
-      };
-      cookie?: never;
-    };
-    get?: never;
-    put?: never;
-    /** Make a new revision like an old one. */
-    post: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          deployment: string;
-        };
-        cookie?: never;
-      };
-      requestBody: {
-        content: {
-          "application/json": components["schemas"]["Rollback"];
-        };
-      };
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Deployment"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/deployments/{deployment}/revisions": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-        deployment: string;
-      };
-      cookie?: never;
-    };
-    /** List the revisions, newest first. */
-    get: {
-      parameters: {
-        query?: {
-          /** @description Items on a page, 1 to 200. */
-          limit?: number;
-          /** @description `next_cursor` of the page before. */
-          cursor?: string | null;
-        };
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          deployment: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["RevisionPage"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/deployments/{deployment}/logs": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-        deployment: string;
-      };
-      cookie?: never;
-    };
-    /** Show the last lines of each replica. */
-    get: {
-      parameters: {
-        query?: {
-          lines?: number;
-        };
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-          deployment: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Logs"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/events": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-      };
-      cookie?: never;
-    };
-    /** List the events, newest first. */
-    get: {
-      parameters: {
-        query?: {
-          /** @description Items on a page, 1 to 200. */
-          limit?: number;
-          /** @description `next_cursor` of the page before. */
-          cursor?: string | null;
-        };
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["EventPage"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/organizations/{organization}/projects/{project}/deliveries": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        organization: string;
-        project: string;
-      };
-      cookie?: never;
-    };
-    /** List the deliveries, newest first. */
-    get: {
-      parameters: {
-        query?: {
-          /** @description Items on a page, 1 to 200. */
-          limit?: number;
-          /** @description `next_cursor` of the page before. */
-          cursor?: string | null;
-        };
-        header?: never;
-        path: {
-          organization: string;
-          project: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["DeliveryPage"];
-          };
-        };
-        422: components["responses"]["UNPROCESSABLE_ENTITY"];
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/plugins": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    /** List every installed plugin, loaded or not, and why. */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path?: never;
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Plugins"];
-          };
-        };
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/plugins/{plugin}": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        plugin: string;
-      };
-      cookie?: never;
-    };
-    /** Show a plugin. */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          plugin: string;
-        };
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Plugin"];
-          };
-        };
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/providers": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    /** List every provider with the JSON Schema of its settings. */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path?: never;
-        cookie?: never;
-      };
-      requestBody?: never;
-      responses: {
-        /** @description OK */
-        200: {
-          headers: {
-            [name: string]: unknown;
-          };
-          content: {
-            "application/json": components["schemas"]["Providers"];
-          };
-        };
-        default: components["responses"]["DEFAULT_ERROR"];
-      };
-    };
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
 }
 export type webhooks = Record<string, never>;
 export interface components {
-  schemas: {
-    Problem: {
-      type: string;
-      title: string;
-      status: number;
-      detail: string;
-      code: string;
-      hint?: string;
-      request_id: string;
-      errors?: {
-        [key: string]: string[];
-      };
-    };
-    PaginationMetadata: {
-      /** @description Total number of items. */
-      total?: number;
-      /** @description Total number of pages. */
-      total_pages?: number;
-      /** @description First available page number. */
-      first_page?: number;
-      /** @description Last available page number. */
-      last_page?: number;
-      /** @description Current page number. */
-      page?: number;
-      /** @description Previous page number. */
-      previous_page?: number;
-      /** @description Next page number. */
-      next_page?: number;
-    };
-    User: {
-      id: string;
-      username: string;
-      display_name: string;
-      is_instance_admin: boolean;
-    };
-    Session: {
-      /** @description `user` by cookie, `token` by token. */
-      kind: string;
-      user: components["schemas"]["User"];
-      scopes: string[] | null;
-    };
-    SignIn: {
-      /** @example ada */
-      username: string;
-      password: string;
-    };
-    Token: {
-      id: string;
-      name: string;
-      scopes: string[];
-      /** @description `organization/project` it is bound to. */
-      project: string | null;
-      /** Format: date-time */
-      readonly created_at?: string;
-      /** Format: date-time */
-      readonly expires_at?: string | null;
-      /** Format: date-time */
-      readonly last_used_at?: string | null;
-    };
-    TokenPage: {
-      items: components["schemas"]["Token"][];
-      next_cursor: string | null;
-    };
-    NewToken: {
-      /** @example training on node 7 */
-      name: string;
-      /**
-       * @default [
-       *       "read",
-       *       "write"
-       *     ]
-       */
-      scopes?: ("read" | "write" | "deploy" | "admin")[];
-      /** @default null */
-      organization?: string | null;
-      /**
-       * @description Bind it to this project of `organization`.
-       * @default null
-       */
-      project?: string | null;
-      /** @default null */
-      expires_in_days?: number | null;
-    };
-    CreatedToken: {
-      id: string;
-      name: string;
-      scopes: string[];
-      /** @description `organization/project` it is bound to. */
-      project: string | null;
-      /** Format: date-time */
-      readonly created_at?: string;
-      /** Format: date-time */
-      readonly expires_at?: string | null;
-      /** Format: date-time */
-      readonly last_used_at?: string | null;
-      token: string;
-    };
-    Organization: {
-      id: string;
-      slug: string;
-      name: string;
-      role: string;
-      /** Format: date-time */
-      readonly created_at?: string;
-    };
-    OrganizationPage: {
-      items: components["schemas"]["Organization"][];
-      next_cursor: string | null;
-    };
-    NewOrganization: {
-      /** @example acme */
-      slug: string;
-      /** @example Acme */
-      name: string;
-      /**
-       * @description Username; by default the caller.
-       * @default null
-       */
-      owner?: string | null;
-    };
-    Member: {
-      username: string;
-      display_name: string;
-      role: string;
-      /** Format: date-time */
-      readonly created_at?: string;
-    };
-    MemberPage: {
-      items: components["schemas"]["Member"][];
-      next_cursor: string | null;
-    };
-    OrganizationRole: {
-      /** @enum {string} */
-      role: "member" | "admin" | "owner";
-    };
-    Project: {
-      id: string;
-      slug: string;
-      name: string;
-      description: string;
-      organization: string;
-      allow_local_deployments: boolean;
-      storage_connection_id: string | null;
-      /** @description What MLFLOW_TRACKING_URI is to be set to. */
-      mlflow_uri: string;
-      role: string;
-      /** Format: date-time */
-      readonly created_at?: string;
-      /** Format: date-time */
-      readonly archived_at?: string | null;
-    };
-    ProjectPage: {
-      items: components["schemas"]["Project"][];
-      next_cursor: string | null;
-    };
-    NewProject: {
-      /** @example churn */
-      slug: string;
-      /** @example Customer churn */
-      name: string;
-      /** @default  */
-      description?: string;
-    };
-    ProjectChanges: {
-      name?: string;
-      description?: string;
-      archived?: boolean;
-      /** @description For instance administrators. */
-      allow_local_deployments?: boolean;
-      storage_connection_id?: string | null;
-    };
-    ProjectRole: {
-      /** @enum {string} */
-      role: "viewer" | "editor" | "admin";
-    };
-    Connection: {
-      id: string;
-      name: string;
-      kind: string;
-      provider: string;
-      settings: {
-        [key: string]: unknown;
-      };
-      has_secrets: boolean;
-      subscriptions: string[];
-      enabled: boolean;
-      /** Format: date-time */
-      readonly created_at?: string;
-      /** Format: date-time */
-      readonly updated_at?: string;
-    };
-    ConnectionPage: {
-      items: components["schemas"]["Connection"][];
-      next_cursor: string | null;
-    };
-    NewConnection: {
-      /** @enum {string} */
-      kind: "storage" | "tracker" | "deployment_target" | "notifier";
-      /** @example webhook */
-      provider: string;
-      settings?: {
-        [key: string]: unknown;
-      };
-      /** @example ml-alerts */
-      name: string;
-      /**
-       * @description Actions that a notifier is told of, such as `model_version.*`; by default all.
-       * @default null
-       */
-      subscriptions?: string[] | null;
-    };
-    ConnectionTest: {
-      /** @enum {string} */
-      kind: "storage" | "tracker" | "deployment_target" | "notifier";
-      /** @example webhook */
-      provider: string;
-      settings?: {
-        [key: string]: unknown;
-      };
-    };
-    Health: {
-      ok: boolean;
-      message: string;
-    };
-    ConnectionChanges: {
-      settings?: {
-        [key: string]: unknown;
-      };
-      subscriptions?: string[];
-      enabled?: boolean;
-    };
-    Experiment: {
-      id: string;
-      name: string;
-      tags: {
-        [key: string]: string;
-      };
-      /** Format: date-time */
-      readonly created_at?: string;
-      /** Format: date-time */
-      readonly updated_at?: string;
-    };
-    ExperimentPage: {
-      items: components["schemas"]["Experiment"][];
-      next_cursor: string | null;
-    };
-    NewExperiment: {
-      /** @example gradient boosting */
-      name: string;
-    };
-    ExperimentReference: {
-      id: string;
-      name: string;
-    };
-    Run: {
-      id: string;
-      name: string;
-      status: string;
-      experiment: components["schemas"]["ExperimentReference"];
-      user: string;
-      /** Format: date-time */
-      readonly started_at?: string | null;
-      /** Format: date-time */
-      readonly ended_at?: string | null;
-      duration_seconds: number | null;
-      params: {
-        [key: string]: string;
-      };
-      metrics: {
-        [key: string]: number | string;
-      };
-      tags: {
-        [key: string]: string;
-      };
-    };
-    RunPage: {
-      items: components["schemas"]["Run"][];
-      next_cursor: string | null;
-    };
-    Point: {
-      step: number;
-      /** Format: date-time */
-      readonly timestamp?: string;
-      /** @description A number, or "NaN", "Infinity" or "-Infinity". */
-      value: number | string;
-    };
-    PointPage: {
-      items: components["schemas"]["Point"][];
-      next_cursor: string | null;
-    };
-    Artifact: {
-      path: string;
-      is_directory: boolean;
-      size_bytes: number | null;
-    };
-    Artifacts: {
-      items: components["schemas"]["Artifact"][];
-    };
-    Model: {
-      id: string;
-      name: string;
-      description: string;
-      tags: {
-        [key: string]: string;
-      };
-      latest_version: number | null;
-      versions_count: number;
-      /** @description The newest version in each stage other than None. */
-      stages: {
-        [key: string]: number;
-      };
-      aliases: {
-        [key: string]: number;
-      };
-      /** Format: date-time */
-      readonly created_at?: string;
-      /** Format: date-time */
-      readonly updated_at?: string;
-    };
-    ModelPage: {
-      items: components["schemas"]["Model"][];
-      next_cursor: string | null;
-    };
-    NewModel: {
-      /** @example risk */
-      name: string;
-      /** @default  */
-      description?: string;
-      tags?: {
-        [key: string]: string;
-      };
-    };
-    ModelChanges: {
-      name?: string;
-      description?: string;
-    };
-    StageChange: {
-      version: number;
-      from_stage: string;
-      to_stage: string;
-      reason: string;
-      actor: string;
-      /** Format: date-time */
-      readonly changed_at?: string;
-    };
-    StageChangePage: {
-      items: components["schemas"]["StageChange"][];
-      next_cursor: string | null;
-    };
-    Version: {
-      id: string;
-      model: string;
-      version: number;
-      stage: string;
-      status: string;
-      description: string;
-      tags: {
-        [key: string]: string;
-      };
-      aliases: string[];
-      run_id: string;
-      source: string;
-      created_by: string;
-      /** Format: date-time */
-      readonly created_at?: string;
-      /** Format: date-time */
-      readonly updated_at?: string;
-    };
-    VersionPage: {
-      items: components["schemas"]["Version"][];
-      next_cursor: string | null;
-    };
-    NewVersion: {
-      /** @example runs:/0198c0ffee0070008000000000000000/model */
-      source: string;
-      /** @default  */
-      run_id?: string;
-      /** @default  */
-      description?: string;
-      tags?: {
-        [key: string]: string;
-      };
-    };
-    VersionChanges: {
-      description: string;
-    };
-    Promotion: {
-      /** @enum {string} */
-      stage: "None" | "Staging" | "Production" | "Archived";
-      /** @default  */
-      reason?: string;
-      /**
-       * @description Move the versions that hold the stage now to Archived.
-       * @default true
-       */
-      archive_existing?: boolean;
-    };
-    Replica: {
-      revision: number;
-      index: number;
-      state: string;
-      address: string | null;
-      message: string;
-      /** @description What names it at its target: a process id, a container. */
-      identity: {
-        [key: string]: unknown;
-      };
-      /** Format: date-time */
-      readonly seen_at?: string;
-    };
-    Deployment: {
-      id: string;
-      name: string;
-      model: string;
-      version: number;
-      target: string;
-      desired_status: string;
-      status: string;
-      message: string;
-      revision: number;
-      replicas: number;
-      ready_replicas: number;
-      /** @description The stable address of its predictions. */
-      address: string;
-      replica_states: components["schemas"]["Replica"][];
-      /** Format: date-time */
-      readonly created_at?: string;
-      /** Format: date-time */
-      readonly updated_at?: string;
-    };
-    DeploymentPage: {
-      items: components["schemas"]["Deployment"][];
-      next_cursor: string | null;
-    };
-    NewDeployment: {
-      /** @example risk-live */
-      name: string;
-      model: string;
-      /**
-       * @description A number, an alias as it points now, or `latest`.
-       * @example 3
-       */
-      version: string;
-      /**
-       * @description A connection's name, or a provider without settings.
-       * @default local_process
-       */
-      target?: string;
-      /** @default 1 */
-      replicas?: number;
-      environment?: {
-        [key: string]: string;
-      };
-      /** @default 300 */
-      ready_within_seconds?: number;
-    };
-    DeploymentChanges: {
-      model?: string;
-      version?: string;
-      replicas?: number;
-      environment?: {
-        [key: string]: string;
-      };
-      ready_within_seconds?: number;
-    };
-    Rollback: {
-      /**
-       * @description By default the one before the present one.
-       * @default null
-       */
-      revision?: number | null;
-    };
-    Revision: {
-      number: number;
-      model: string;
-      version: number;
-      replicas: number;
-      environment: {
-        [key: string]: string;
-      };
-      ready_within_seconds: number;
-      note: string;
-      created_by: string;
-      /** Format: date-time */
-      readonly created_at?: string;
-    };
-    RevisionPage: {
-      items: components["schemas"]["Revision"][];
-      next_cursor: string | null;
-    };
-    Log: {
-      /** @example revision 1, replica 0 */
-      replica: string;
-      text: string;
-    };
-    Logs: {
-      items: components["schemas"]["Log"][];
-    };
-    Party: {
-      kind: string;
-      id: string;
-      name: string;
-    };
-    Event: {
-      id: string;
-      action: string;
-      actor: components["schemas"]["Party"];
-      object: components["schemas"]["Party"];
-      before: {
-        [key: string]: unknown;
-      };
-      after: {
-        [key: string]: unknown;
-      };
-      request_id: string;
-      /** Format: date-time */
-      readonly occurred_at?: string;
-    };
-    EventPage: {
-      items: components["schemas"]["Event"][];
-      next_cursor: string | null;
-    };
-    Delivery: {
-      id: string;
-      event_id: string;
-      action: string;
-      /** @description A connection's name, or a plugin's. */
-      subscriber: string;
-      /** @description queued, running, done or failed. */
-      state: string;
-      attempts: number;
-      last_error: string | null;
-      /** Format: date-time */
-      readonly created_at?: string;
-      /** Format: date-time */
-      readonly delivered_at?: string | null;
-    };
-    DeliveryPage: {
-      items: components["schemas"]["Delivery"][];
-      next_cursor: string | null;
-    };
-    Provider: {
-      kind: string;
-      name: string;
-      title: string;
-      capabilities: string[];
-    };
-    Plugin: {
-      name: string;
-      distribution: string;
-      version: string;
-      /** @description loaded, failed or disabled. */
-      state: string;
-      error: string | null;
-      hint: string | null;
-      providers: components["schemas"]["Provider"][];
-      moments: string[];
-    };
-    Plugins: {
-      items: components["schemas"]["Plugin"][];
-    };
-    DescribedProvider: {
-      kind: string;
-      name: string;
-      title: string;
-      capabilities: string[];
-      plugin: string;
-      settings_schema: {
-        [key: string]: unknown;
-      };
-    };
-    Providers: {
-      items: components["schemas"]["DescribedProvider"][];
-    };
-  };
-  responses: {
-    /** @description An error. */
-    DEFAULT_ERROR: {
-      headers: {
-        [name: string]: unknown;
-      };
-      content: {
-        "application/problem+json": components["schemas"]["Problem"];
-      };
-    };
-    /** @description Unprocessable Entity */
-    UNPROCESSABLE_ENTITY: {
-      headers: {
-        [name: string]: unknown;
-      };
-      content: {
-        "application/problem+json": components["schemas"]["Problem"];
-      };
-    };
-  };
-  parameters: never;
-  requestBodies: never;
-  headers: never;
-  pathItems: never;
+    schemas: {
+        Problem: {
+            type: string;
+            title: string;
+            status: number;
+            detail: string;
+            code: string;
+            hint?: string;
+            request_id: string;
+            errors?: {
+                [key: string]: string[];
+            };
+        };
+        PaginationMetadata: {
+            /** @description Total number of items. */
+            total?: number;
+            /** @description Total number of pages. */
+            total_pages?: number;
+            /** @description First available page number. */
+            first_page?: number;
+            /** @description Last available page number. */
+            last_page?: number;
+            /** @description Current page number. */
+            page?: number;
+            /** @description Previous page number. */
+            previous_page?: number;
+            /** @description Next page number. */
+            next_page?: number;
+        };
+        User: {
+            id: string;
+            username: string;
+            display_name: string;
+            is_instance_admin: boolean;
+        };
+        Session: {
+            /** @description `user` by cookie, `token` by token. */
+            kind: string;
+            user: components["schemas"]["User"];
+            scopes: string[] | null;
+        };
+        SignIn: {
+            /** @example ada */
+            username: string;
+            password: string;
+        };
+        Token: {
+            id: string;
+            name: string;
+            scopes: string[];
+            /** @description `organization/project` it is bound to. */
+            project: string | null;
+            /** Format: date-time */
+            readonly created_at?: string;
+            /** Format: date-time */
+            readonly expires_at?: string | null;
+            /** Format: date-time */
+            readonly last_used_at?: string | null;
+        };
+        TokenPage: {
+            items: components["schemas"]["Token"][];
+            next_cursor: string | null;
+        };
+        NewToken: {
+            /** @example training on node 7 */
+            name: string;
+            /**
+             * @default [
+             *       "read",
+             *       "write"
+             *     ]
+             */
+            scopes?: ("read" | "write" | "deploy" | "admin")[];
+            /** @default null */
+            organization?: string | null;
+            /**
+             * @description Bind it to this project of `organization`.
+             * @default null
+             */
+            project?: string | null;
+            /** @default null */
+            expires_in_days?: number | null;
+        };
+        CreatedToken: {
+            id: string;
+            name: string;
+            scopes: string[];
+            /** @description `organization/project` it is bound to. */
+            project: string | null;
+            /** Format: date-time */
+            readonly created_at?: string;
+            /** Format: date-time */
+            readonly expires_at?: string | null;
+            /** Format: date-time */
+            readonly last_used_at?: string | null;
+            token: string;
+        };
+        Organization: {
+            id: string;
+            slug: string;
+            name: string;
+            role: string;
+            /** Format: date-time */
+            readonly created_at?: string;
+        };
+        OrganizationPage: {
+            items: components["schemas"]["Organization"][];
+            next_cursor: string | null;
+        };
+        NewOrganization: {
+            /** @example acme */
+            slug: string;
+            /** @example Acme */
+            name: string;
+            /**
+             * @description Username; by default the caller.
+             * @default null
+             */
+            owner?: string | null;
+        };
+        Member: {
+            username: string;
+            display_name: string;
+            role: string;
+            /** Format: date-time */
+            readonly created_at?: string;
+        };
+        MemberPage: {
+            items: components["schemas"]["Member"][];
+            next_cursor: string | null;
+        };
+        OrganizationRole: {
+            /** @enum {string} */
+            role: "member" | "admin" | "owner";
+        };
+        Project: {
+            id: string;
+            slug: string;
+            name: string;
+            description: string;
+            organization: string;
+            allow_local_deployments: boolean;
+            storage_connection_id: string | null;
+            /** @description What MLFLOW_TRACKING_URI is to be set to. */
+            mlflow_uri: string;
+            role: string;
+            /** Format: date-time */
+            readonly created_at?: string;
+            /** Format: date-time */
+            readonly archived_at?: string | null;
+        };
+        ProjectPage: {
+            items: components["schemas"]["Project"][];
+            next_cursor: string | null;
+        };
+        NewProject: {
+            /** @example churn */
+            slug: string;
+            /** @example Customer churn */
+            name: string;
+            /** @default  */
+            description?: string;
+        };
+        ProjectChanges: {
+            name?: string;
+            description?: string;
+            archived?: boolean;
+            /** @description For instance administrators. */
+            allow_local_deployments?: boolean;
+            storage_connection_id?: string | null;
+        };
+        ProjectRole: {
+            /** @enum {string} */
+            role: "viewer" | "editor" | "admin";
+        };
+        Connection: {
+            id: string;
+            name: string;
+            kind: string;
+            provider: string;
+            settings: {
+                [key: string]: unknown;
+            };
+            has_secrets: boolean;
+            subscriptions: string[];
+            enabled: boolean;
+            /** Format: date-time */
+            readonly created_at?: string;
+            /** Format: date-time */
+            readonly updated_at?: string;
+        };
+        ConnectionPage: {
+            items: components["schemas"]["Connection"][];
+            next_cursor: string | null;
+        };
+        NewConnection: {
+            /** @enum {string} */
+            kind: "storage" | "tracker" | "deployment_target" | "notifier";
+            /** @example webhook */
+            provider: string;
+            settings?: {
+                [key: string]: unknown;
+            };
+            /** @example ml-alerts */
+            name: string;
+            /**
+             * @description Actions that a notifier is told of, such as `model_version.*`; by default all.
+             * @default null
+             */
+            subscriptions?: string[] | null;
+        };
+        ConnectionTest: {
+            /** @enum {string} */
+            kind: "storage" | "tracker" | "deployment_target" | "notifier";
+            /** @example webhook */
+            provider: string;
+            settings?: {
+                [key: string]: unknown;
+            };
+        };
+        Health: {
+            ok: boolean;
+            message: string;
+        };
+        ConnectionChanges: {
+            settings?: {
+                [key: string]: unknown;
+            };
+            subscriptions?: string[];
+            enabled?: boolean;
+        };
+        Experiment: {
+            id: string;
+            name: string;
+            tags: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            readonly created_at?: string;
+            /** Format: date-time */
+            readonly updated_at?: string;
+        };
+        ExperimentPage: {
+            items: components["schemas"]["Experiment"][];
+            next_cursor: string | null;
+        };
+        NewExperiment: {
+            /** @example gradient boosting */
+            name: string;
+        };
+        ExperimentReference: {
+            id: string;
+            name: string;
+        };
+        Run: {
+            id: string;
+            name: string;
+            status: string;
+            experiment: components["schemas"]["ExperimentReference"];
+            user: string;
+            /** Format: date-time */
+            readonly started_at?: string | null;
+            /** Format: date-time */
+            readonly ended_at?: string | null;
+            duration_seconds: number | null;
+            params: {
+                [key: string]: string;
+            };
+            metrics: {
+                [key: string]: number | string;
+            };
+            tags: {
+                [key: string]: string;
+            };
+        };
+        RunPage: {
+            items: components["schemas"]["Run"][];
+            next_cursor: string | null;
+        };
+        Point: {
+            step: number;
+            /** Format: date-time */
+            readonly timestamp?: string;
+            /** @description A number, or "NaN", "Infinity" or "-Infinity". */
+            value: number | string;
+        };
+        PointPage: {
+            items: components["schemas"]["Point"][];
+            next_cursor: string | null;
+        };
+        Artifact: {
+            path: string;
+            is_directory: boolean;
+            size_bytes: number | null;
+        };
+        Artifacts: {
+            items: components["schemas"]["Artifact"][];
+        };
+        Model: {
+            id: string;
+            name: string;
+            description: string;
+            tags: {
+                [key: string]: string;
+            };
+            latest_version: number | null;
+            versions_count: number;
+            /** @description The newest version in each stage other than None. */
+            stages: {
+                [key: string]: number;
+            };
+            aliases: {
+                [key: string]: number;
+            };
+            /** Format: date-time */
+            readonly created_at?: string;
+            /** Format: date-time */
+            readonly updated_at?: string;
+        };
+        ModelPage: {
+            items: components["schemas"]["Model"][];
+            next_cursor: string | null;
+        };
+        NewModel: {
+            /** @example risk */
+            name: string;
+            /** @default  */
+            description?: string;
+            tags?: {
+                [key: string]: string;
+            };
+        };
+        ModelChanges: {
+            name?: string;
+            description?: string;
+        };
+        StageChange: {
+            version: number;
+            from_stage: string;
+            to_stage: string;
+            reason: string;
+            actor: string;
+            /** Format: date-time */
+            readonly changed_at?: string;
+        };
+        StageChangePage: {
+            items: components["schemas"]["StageChange"][];
+            next_cursor: string | null;
+        };
+        Version: {
+            id: string;
+            model: string;
+            version: number;
+            stage: string;
+            status: string;
+            description: string;
+            tags: {
+                [key: string]: string;
+            };
+            aliases: string[];
+            run_id: string;
+            source: string;
+            created_by: string;
+            /** Format: date-time */
+            readonly created_at?: string;
+            /** Format: date-time */
+            readonly updated_at?: string;
+        };
+        VersionPage: {
+            items: components["schemas"]["Version"][];
+            next_cursor: string | null;
+        };
+        NewVersion: {
+            /** @example runs:/0198c0ffee0070008000000000000000/model */
+            source: string;
+            /** @default  */
+            run_id?: string;
+            /** @default  */
+            description?: string;
+            tags?: {
+                [key: string]: string;
+            };
+        };
+        VersionChanges: {
+            description: string;
+        };
+        Promotion: {
+            /** @enum {string} */
+            stage: "None" | "Staging" | "Production" | "Archived";
+            /** @default  */
+            reason?: string;
+            /**
+             * @description Move the versions that hold the stage now to Archived.
+             * @default true
+             */
+            archive_existing?: boolean;
+        };
+        Replica: {
+            revision: number;
+            index: number;
+            state: string;
+            address: string | null;
+            message: string;
+            /** @description What names it at its target: a process id, a container. */
+            identity: {
+                [key: string]: unknown;
+            };
+            /** Format: date-time */
+            readonly seen_at?: string;
+        };
+        Deployment: {
+            id: string;
+            name: string;
+            model: string;
+            version: number;
+            target: string;
+            desired_status: string;
+            status: string;
+            message: string;
+            revision: number;
+            replicas: number;
+            ready_replicas: number;
+            /** @description The stable address of its predictions. */
+            address: string;
+            replica_states: components["schemas"]["Replica"][];
+            /** Format: date-time */
+            readonly created_at?: string;
+            /** Format: date-time */
+            readonly updated_at?: string;
+        };
+        DeploymentPage: {
+            items: components["schemas"]["Deployment"][];
+            next_cursor: string | null;
+        };
+        NewDeployment: {
+            /** @example risk-live */
+            name: string;
+            model: string;
+            /**
+             * @description A number, an alias as it points now, or `latest`.
+             * @example 3
+             */
+            version: string;
+            /**
+             * @description A connection's name, or a provider without settings.
+             * @default local_process
+             */
+            target?: string;
+            /** @default 1 */
+            replicas?: number;
+            environment?: {
+                [key: string]: string;
+            };
+            /** @default 300 */
+            ready_within_seconds?: number;
+        };
+        DeploymentChanges: {
+            model?: string;
+            version?: string;
+            replicas?: number;
+            environment?: {
+                [key: string]: string;
+            };
+            ready_within_seconds?: number;
+        };
+        Rollback: {
+            /**
+             * @description By default the one before the present one.
+             * @default null
+             */
+            revision?: number | null;
+        };
+        Revision: {
+            number: number;
+            model: string;
+            version: number;
+            replicas: number;
+            environment: {
+                [key: string]: string;
+            };
+            ready_within_seconds: number;
+            note: string;
+            created_by: string;
+            /** Format: date-time */
+            readonly created_at?: string;
+        };
+        RevisionPage: {
+            items: components["schemas"]["Revision"][];
+            next_cursor: string | null;
+        };
+        Log: {
+            /** @example revision 1, replica 0 */
+            replica: string;
+            text: string;
+        };
+        Logs: {
+            items: components["schemas"]["Log"][];
+        };
+        Party: {
+            kind: string;
+            id: string;
+            name: string;
+        };
+        Event: {
+            id: string;
+            action: string;
+            actor: components["schemas"]["Party"];
+            object: components["schemas"]["Party"];
+            before: {
+                [key: string]: unknown;
+            };
+            after: {
+                [key: string]: unknown;
+            };
+            request_id: string;
+            /** Format: date-time */
+            readonly occurred_at?: string;
+        };
+        EventPage: {
+            items: components["schemas"]["Event"][];
+            next_cursor: string | null;
+        };
+        Delivery: {
+            id: string;
+            event_id: string;
+            action: string;
+            /** @description A connection's name, or a plugin's. */
+            subscriber: string;
+            /** @description queued, running, done or failed. */
+            state: string;
+            attempts: number;
+            last_error: string | null;
+            /** Format: date-time */
+            readonly created_at?: string;
+            /** Format: date-time */
+            readonly delivered_at?: string | null;
+        };
+        DeliveryPage: {
+            items: components["schemas"]["Delivery"][];
+            next_cursor: string | null;
+        };
+        Provider: {
+            kind: string;
+            name: string;
+            title: string;
+            capabilities: string[];
+        };
+        Plugin: {
+            name: string;
+            distribution: string;
+            version: string;
+            /** @description loaded, failed or disabled. */
+            state: string;
+            error: string | null;
+            hint: string | null;
+            providers: components["schemas"]["Provider"][];
+            moments: string[];
+        };
+        Plugins: {
+            items: components["schemas"]["Plugin"][];
+        };
+        DescribedProvider: {
+            kind: string;
+            name: string;
+            title: string;
+            capabilities: string[];
+            plugin: string;
+            settings_schema: {
+                [key: string]: unknown;
+            };
+        };
+        Providers: {
+            items: components["schemas"]["DescribedProvider"][];
+        };
+    };
+    responses: {
+        /** @description An error. */
+        DEFAULT_ERROR: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Unprocessable Entity */
+        UNPROCESSABLE_ENTITY: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+    };
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
 }
 export type $defs = Record<string, never>;
 export type operations = Record<string, never>;

@@ -82,8 +82,8 @@ export function Artifacts({ scope, run }: { scope: Scope; run: string }) {
                     {entry.is_dir ? <FolderIcon size={15} /> : <FileIcon size={15} />}
                     <span className={classes.entryName}>
                       {fileName(entry.path)}
-                      {entry.is_dir && <span className="hidden-text"> folder</span>}
-                    </span>
+                    </span>{" "}
+                    {entry.is_dir && <span className="hidden-text">folder</span>}
                     {!entry.is_dir && <span className="dim num">{bytes(entry.size_bytes)}</span>}
                   </button>
                 </li>
