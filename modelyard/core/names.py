@@ -75,7 +75,7 @@ def check_text(value: str, field: str, *, longest: int, shortest: int = 0) -> st
 
 
 def check_name(value: str, field: str, *, longest: int = 255) -> str:
-    """Return the name of a thing: one line that can stand in an address, without a slash, colon or space at its ends."""
+    """Return the name of a thing: one line that can stand in an address, without slash, colon or space at its ends."""
     check_text(value, field, longest=longest, shortest=1)
     lines = len(value.splitlines())
     if value != value.strip() or value in {".", ".."} or lines > 1 or any(letter in value for letter in "/:\t"):

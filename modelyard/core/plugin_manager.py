@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from modelyard.core import hookspecs
-from modelyard.core.errors import ConfigurationError, InvalidInput, PluginError, PluginLoadError, PluginNotFound
+from modelyard.core.errors import (
+    ConfigurationError,
+    InvalidInput,
+    NotFound,
+    PluginError,
+    PluginLoadError,
+    PluginNotFound,
+)
 from modelyard.core.interfaces import Provider
 from modelyard.core.plugin_guard import Guard
 from modelyard.core.plugin_loading import Source, check_hooks, discover, import_plugin, load_error, new_pluggy
@@ -99,16 +106,12 @@ class PluginManager:
         return sorted(map(self._status, self._plugins), key=lambda status: (status.name, status.distribution))
 
     def plugin(self, name: str) -> PluginStatus:
-        """One plugin by name; `PluginNotFound` names those that are installed."""
+        """One plugin by name; `NotFound` names those that are installed."""
         for status in self.plugins():
             if status.name == name:
                 return status
-        raise PluginNotFound(
-            f"There is no plugin '{name}'.",
-            plugin=name,
-            operation="find",
-            hint=f"Installed: {_listed(plugin.source.name for plugin in self._plugins)}.",
-        )
+        installed = _listed(plugin.source.name for plugin in self._plugins)
+        raise NotFound(f"There is no plugin '{name}'.", hint=f"Installed: {installed}.")
 
     def providers(self, kind: str | None = None) -> list[ProviderEntry]:
         """All providers of one kind, or of all, by kind and name."""

@@ -296,6 +296,5 @@ def test_plugins(ada: Person) -> None:
     assert "notifier:webhook" in ada.ok("plugins", "show", "webhook")
 
 
-@pytest.mark.xfail(reason="the API answers 422 for a plugin that is not there, in place of 404")
 def test_a_plugin_that_is_not_there_ends_with_3(ada: Person) -> None:
     ada.fails(3, "plugins", "show", "absent")

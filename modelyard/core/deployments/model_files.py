@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import closing
@@ -31,7 +30,7 @@ def fetch_model(storage: BoundStorage, *, source: str, destination: Path) -> Non
             _copy(storage, entry, partial / inside)
         if not partial.exists():
             raise NotFound(f"There are no files at {source.partition('/')[2]!r}.")
-        os.rename(partial, destination)
+        partial.rename(destination)
     except OSError:
         if not destination.exists():
             raise

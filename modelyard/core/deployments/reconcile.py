@@ -1,8 +1,8 @@
 """Moves what runs towards what is wanted, one step a call; killed at any point, the next call goes on from there.
 
-The wish is `deployment` and its revision, what was seen are the `replica` rows. Every write confirms the job's lease in its
-own transaction; every call of the target stands outside of one and is idempotent. Whoever changes a deployment's row locks
-it before the job's row, as the verbs of the service do.
+The wish is `deployment` and its revision, what was seen are the `replica` rows. Every write confirms the job's lease in
+its own transaction; every call of the target stands outside of one and is idempotent. Whoever changes a deployment's
+row locks it before the job's row, as the verbs of the service do.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ HURRY_SECONDS = 0.3
 LONGEST_PAUSE_SECONDS = 60
 STEADY_MS = 60_000
 KEPT_MODELS = 3
+RETURNED = "returned from revision"
 ACTOR = system_actor("reconciler")
 
 
@@ -78,7 +79,7 @@ class Reconciler:
             for row in unwanted
             if over or row.state in {"absent", "starting", "failed"}
         ]
-        if over and ended:
+        if over and ended and not any(ended):
             self._forget(deployment, revision)
         status = self._conclude(lease, deployment, revision, sight)
         busy = unwanted or status in {"", "pending", "starting"} or any(row.state == "starting" for row in wanted)
@@ -154,7 +155,7 @@ class Reconciler:
         return started
 
     def _count_start(self, lease: Lease, row: Replica) -> None:
-        """Write down, before it happens, that a start is tried, so that a replica that kills its worker is not hurried."""
+        """Write down, before it happens, that a start is tried: a replica that kills its worker is not hurried."""
         pause_ms = 1000 * min(LONGEST_PAUSE_SECONDS, 2 ** min(row.starts, 10))
         row.starts += 1
         row.next_start_at_ms = now_ms() + pause_ms
@@ -201,7 +202,7 @@ class Reconciler:
 
     def _return(self, lease: Lease, deployment: Deployment, revision: DeploymentRevision, sight: Sight) -> bool:
         """Wish again for what still serves once the roll-out's time is over: a new revision like the old one."""
-        if sight.older is None or not sight.late or sight.is_complete(revision):
+        if sight.older is None or not sight.late or sight.is_complete(revision) or revision.note.startswith(RETURNED):
             return False
         serving = DeploymentRevision.get(deployment=deployment, number=sight.older)
         number = max(other for other in alike(serving) if other < revision.number)
@@ -212,7 +213,7 @@ class Reconciler:
                 return True
             before, after = {"status": now.status}, {"status": "failed", "revision": revision.number}
             self._record(now, "failed", before, {**after, "message": reason, "returned_to": number})
-            note = f"returned from revision {revision.number}: {reason}"
+            note = f"{RETURNED} {revision.number}: {reason}"
             add_revision(now, old.model_version, settings_of(old), note=note, created_by=ACTOR.name)
         return True
 
@@ -236,7 +237,7 @@ class Reconciler:
         return ""
 
     def _forget(self, deployment: Deployment, revision: DeploymentRevision) -> None:
-        """Remove the models that only old revisions ran, and the folders of those; the newest few are kept for a return."""
+        """Remove what only old revisions needed; the models of the newest few are kept, for going back."""
         home = self._root / deployment.public_id
         newest = DeploymentRevision.select().where(
             DeploymentRevision.deployment == deployment, DeploymentRevision.number > revision.number - KEPT_MODELS

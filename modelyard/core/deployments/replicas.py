@@ -10,7 +10,7 @@ from modelyard.core.interfaces import ReplicaSpec
 
 
 def spec_of(deployment: Deployment, replica: Replica, root: Path, *, token: str = "") -> ReplicaSpec:
-    """Describe a replica to its target; `root` is the folder of all deployments, `token` what the replica shall ask for."""
+    """Describe a replica to its target; `root` is the folder of all deployments, `token` what callers must show."""
     revision = DeploymentRevision.get(
         DeploymentRevision.deployment == deployment, DeploymentRevision.number == replica.revision
     )
@@ -54,8 +54,8 @@ def alike(revision: DeploymentRevision) -> list[int]:
 def choose(rows: Sequence[Replica], revision: DeploymentRevision, same: Sequence[int]) -> list[Replica]:
     """Return which of `rows` the revision wants, at most as many as it asks for: those that run what it asks for.
 
-    A replica that an alike revision started is as good as a new one, so that scaling and returning restart nothing. Those
-    that serve come first.
+    A replica that an alike revision started is as good as a new one, so that scaling and returning restart nothing.
+    Those that serve come first.
     """
     candidates = [row for row in rows if row.revision in same]
     candidates.sort(key=lambda row: (row.state != "ready", row.replica_index, row.revision))

@@ -29,7 +29,7 @@ def _nobodys_hash() -> str:
 
 
 def hash_password(password: str) -> str:
-    """Hash with Argon2id at argon2-cffi's defaults (some 100 ms); raises `InvalidInput` for a password that is no good."""
+    """Hash with Argon2id at argon2-cffi's defaults (some 100 ms); raises `InvalidInput` for one that is no good."""
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         raise InvalidInput(
             f"The password has {len(password)} characters; {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} are allowed.",

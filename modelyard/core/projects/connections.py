@@ -11,11 +11,13 @@ from peewee import IntegrityError
 
 from modelyard.core import providers
 from modelyard.core.db import atomic, now_ms
-from modelyard.core.errors import AlreadyExists, Conflict, InvalidInput, NotFound
+from modelyard.core.deployments.models import Deployment
+from modelyard.core.errors import AlreadyExists, Conflict, InvalidInput, NotFound, PluginNotFound
 from modelyard.core.events import Events
+from modelyard.core.identity import policy
 from modelyard.core.identity.actor import Actor
 from modelyard.core.interfaces import Health, Tracker
-from modelyard.core.names import check_slug
+from modelyard.core.names import check_slug, check_text
 from modelyard.core.plugin_guard import Guard
 from modelyard.core.plugin_manager import PluginManager
 from modelyard.core.projects.access import authorize
@@ -25,6 +27,9 @@ from modelyard.core.secret_box import SecretBox
 
 KINDS = ("storage", "tracker", "deployment_target", "notifier")
 DEFAULT_SUBSCRIPTIONS = ["*"]
+LONGEST_SUBSCRIPTION = 100
+HOST_CAPABILITIES = frozenset({"server_files", "runs_on_server_host"})
+"""What only instance administrators may connect: it reaches the files or processes of the server's own host."""
 
 
 class ConnectionService:
@@ -73,9 +78,15 @@ class ConnectionService:
         settings: Mapping[str, Any],
         subscriptions: Sequence[str] | None = None,
     ) -> Connection:
-        """Make a connection after the provider's schema has accepted its settings; nothing is called yet."""
+        """Make a connection after the provider's schema has accepted its settings; nothing is called yet.
+
+        `PermissionDenied` for a provider that reaches the server's own files or host, unless the actor is an instance
+        administrator. A notifier without `subscriptions` is told of everything; with an empty list, of nothing.
+        """
         authorize(actor, project, "connection.write")
+        self._check_host(actor, kind, provider)
         check_slug(name, "name")
+        told = list(DEFAULT_SUBSCRIPTIONS if subscriptions is None else _checked(subscriptions))
         plain, secret = self._check(kind, provider, settings)
         try:
             with atomic():
@@ -87,7 +98,7 @@ class ConnectionService:
                     provider=provider,
                     settings=plain,
                     encrypted_secrets=self._secrets.seal(secret),
-                    subscriptions=list(subscriptions or DEFAULT_SUBSCRIPTIONS) if kind == "notifier" else [],
+                    subscriptions=told if kind == "notifier" else [],
                 )
                 self._record(actor, project, connection, "created", {}, {"kind": kind, "provider": provider, **plain})
                 return connection
@@ -98,15 +109,20 @@ class ConnectionService:
         """Change settings, subscriptions or `enabled`; a secret that is not named keeps its value."""
         authorize(actor, project, "connection.write")
         connection = self._get(project, connection_id)
+        self._check_host(actor, connection.kind, connection.provider)
+        _checked(changes.get("subscriptions", ()))
         values: dict[str, Any] = {key: changes[key] for key in ("subscriptions", "enabled") if key in changes}
         if "settings" in changes:
             kept = self._secrets.open(connection.encrypted_secrets)
             plain, secret = self._check(connection.kind, connection.provider, {**kept, **changes["settings"]})
             values |= {"settings": plain, "encrypted_secrets": self._secrets.seal(secret)}
+        if not values:
+            return connection
+        changed_at_ms = max(now_ms(), connection.updated_at_ms + 1)  # never the same twice: it keys what is built of it
         shown = [key for key in values if key != "encrypted_secrets"]
         before = {key: getattr(connection, key) for key in shown}
         with atomic():
-            Connection.update(updated_at_ms=now_ms(), **values).where(Connection.id == connection.id).execute()
+            Connection.update(updated_at_ms=changed_at_ms, **values).where(Connection.id == connection.id).execute()
             self._record(actor, project, connection, "updated", before, {key: values[key] for key in shown})
         return self._get(project, connection_id)
 
@@ -116,10 +132,19 @@ class ConnectionService:
         connection = self._get(project, connection_id)
         try:
             with atomic():
+                self._refuse_if_deployed(project, connection)
                 self._record(actor, project, connection, "deleted", {"name": connection.name}, {})
                 connection.delete_instance()
         except IntegrityError:
             raise Conflict(f"The connection {connection.name!r} is in use.", hint="Let go of it first.") from None
+
+    def _refuse_if_deployed(self, project: Project, connection: Connection) -> None:
+        used = Deployment.select().where(Deployment.project == project, Deployment.target == connection.name).first()
+        if used is not None and connection.kind == "deployment_target":
+            raise Conflict(
+                f"The connection {connection.name!r} is in use by the deployment {used.name!r}.",
+                hint="Delete the deployment first.",
+            )
 
     def use_storage(self, actor: Actor, project: Project, connection_id: str | None) -> Project:
         """Keep the project's artifacts in that storage from now on (None: the server's own).
@@ -156,6 +181,7 @@ class ConnectionService:
     def test(self, actor: Actor, project: Project, *, kind: str, provider: str, settings: Mapping[str, Any]) -> Health:
         """Ask a provider with these settings for its health, before anything is saved."""
         authorize(actor, project, "connection.write")
+        self._check_host(actor, kind, provider)
         plain, secret = self._check(kind, provider, settings)
         bound = self._bind(kind, provider, plain, secret, connection_id=f"test:{project.public_id}")
         return self._health(bound)
@@ -194,17 +220,17 @@ class ConnectionService:
     def bound(self, connection: Connection) -> Any:
         """Return the provider of a connection as it is set now, built at first use."""
         key = (connection.id, connection.updated_at_ms)
-        if key not in self._bound:
-            secret = self._secrets.open(connection.encrypted_secrets)
-            made = self._bind(
-                connection.kind, connection.provider, connection.settings, secret, connection_id=connection.public_id
-            )
-            with self._lock:
-                for stale in [old for old in self._bound if old[0] == connection.id and old != key]:
-                    del self._bound[stale]
-                self._bound.setdefault(key, made)
         found = self._bound.get(key)
-        return self.bound(connection) if found is None else found
+        if found is not None:
+            return found
+        secret = self._secrets.open(connection.encrypted_secrets)
+        made = self._bind(
+            connection.kind, connection.provider, connection.settings, secret, connection_id=connection.public_id
+        )
+        with self._lock:
+            for stale in [old for old in self._bound if old[0] == connection.id and old != key]:
+                del self._bound[stale]
+            return self._bound.setdefault(key, made)
 
     def _default(self, kind: str, name: str, settings: Mapping[str, Any]) -> Any:
         if (kind, name) not in self._defaults:
@@ -218,6 +244,15 @@ class ConnectionService:
     ) -> Any:
         entry = self._plugins.provider(kind, provider)
         return providers.bind(entry, settings, secret, self._guard, connection_id)
+
+    def _check_host(self, actor: Actor, kind: str, provider: str) -> None:
+        """Let only instance administrators connect what reaches the server's own files or host."""
+        try:
+            entry = self._plugins.provider(kind, provider)
+        except PluginNotFound:
+            return
+        if HOST_CAPABILITIES & entry.capabilities:
+            policy.require_instance_admin(actor, "connection.host")
 
     def _check(self, kind: str, provider: str, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         if kind not in KINDS:
@@ -245,3 +280,9 @@ class ConnectionService:
             before=before,
             after=after,
         )
+
+
+def _checked(subscriptions: Sequence[str]) -> Sequence[str]:
+    for pattern in subscriptions:
+        check_text(pattern, "subscriptions", longest=LONGEST_SUBSCRIPTION, shortest=1)
+    return subscriptions

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from modelyard import PluginError
-from modelyard.core.errors import ConfigurationError, PluginNotFound
+from modelyard.core.errors import ConfigurationError, NotFound, PluginNotFound
 from modelyard.core.plugin_manager import PluginManager
 
 Install = Callable[..., str]
@@ -325,7 +325,7 @@ class TestSelection:
     def test_an_unknown_plugin_or_kind_is_refused(self) -> None:
         manager = PluginManager()
 
-        with pytest.raises(PluginNotFound, match=r"Installed: .*webhook"):
+        with pytest.raises(NotFound, match=r"Installed: .*webhook"):
             manager.plugin("nobody")
         with pytest.raises(ValueError, match="Kinds: storage"):
             manager.providers("teleporter")

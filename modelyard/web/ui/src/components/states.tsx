@@ -25,10 +25,17 @@ export function LoadingRows({
   );
 }
 
-export function EmptyState({ title, children }: { title: string; children?: ReactNode }) {
+interface EmptyStateProps {
+  title: string;
+  /** It is all that the page shows, so its title is the page's. */
+  whole?: boolean;
+  children?: ReactNode;
+}
+
+export function EmptyState({ title, whole = false, children }: EmptyStateProps) {
   return (
     <div className={classes.empty}>
-      <Title order={2} size="h3">
+      <Title order={whole ? 1 : 2} size="h3">
         {title}
       </Title>
       {children}

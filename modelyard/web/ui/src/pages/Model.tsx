@@ -62,12 +62,12 @@ export function Model() {
         {model.description && <Text c="dimmed">{model.description}</Text>}
       </div>
       <div className={classes.columns}>
-        <section aria-label="Versions" className={classes.main}>
+        <div className={classes.main}>
           <Title order={2} mb={10}>
             Versions
           </Title>
           <Versions scope={scope} model={model} onPromote={editor ? setPromoting : undefined} />
-        </section>
+        </div>
         <section aria-label="Stage history" className={classes.side}>
           <Title order={2} mb={10}>
             Stage history

@@ -8,7 +8,7 @@ export function NotFound() {
   return (
     <>
       <PageTitle parts={["Not found"]} />
-      <EmptyState title="There is no such page">
+      <EmptyState title="There is no such page" whole>
         <span>
           Nothing is at <code className="mono">{pathname}</code>. It may have been moved or deleted, or the
           address has a slip.

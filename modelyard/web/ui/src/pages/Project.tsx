@@ -21,6 +21,9 @@ export function Project() {
     return (
       <>
         <PageTitle parts={[`${organization}/${slug}`]} />
+        <h1 className="hidden-text">
+          {organization}/{slug}
+        </h1>
         {error === null ? (
           <LoadingRows label="the project" rows={6} />
         ) : (

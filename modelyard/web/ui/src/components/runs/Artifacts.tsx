@@ -80,9 +80,7 @@ export function Artifacts({ scope, run }: { scope: Scope; run: string }) {
                     onClick={() => open(entry.is_dir ? { folder: entry.path } : { folder, file: entry.path })}
                   >
                     {entry.is_dir ? <FolderIcon size={15} /> : <FileIcon size={15} />}
-                    <span className={classes.entryName}>
-                      {fileName(entry.path)}
-                    </span>{" "}
+                    <span className={classes.entryName}>{fileName(entry.path)}</span>{" "}
                     {entry.is_dir && <span className="hidden-text">folder</span>}
                     {!entry.is_dir && <span className="dim num">{bytes(entry.size_bytes)}</span>}
                   </button>
