@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import urllib3
-from flask import Blueprint, Flask, Response, request
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError
+from flask import Blueprint, Flask, Response, g, request
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
+from werkzeug.exceptions import BadGateway, GatewayTimeout
 
-from modelyard.core.errors import Unavailable
+from modelyard.core.errors import NotFound, Unavailable
 from modelyard.web.context import actor, open_project, release_connection, services
 
 blueprint = Blueprint("prediction", __name__, url_prefix="/serve")
 
-TIMEOUT = urllib3.Timeout(connect=2, read=60)
+READ_SECONDS = 60
 CHUNK_BYTES = 64 * 1024
-PASSED_ON = ("Content-Type", "Accept", "Content-Length")
-PASSED_BACK = ("Content-Type", "Content-Length")
-pool = urllib3.PoolManager(num_pools=64, maxsize=32, block=False, retries=False, timeout=TIMEOUT)
+PASSED_ON = ("Content-Type", "Content-Encoding", "Accept", "Accept-Encoding")
+PASSED_BACK = ("Content-Type", "Content-Encoding", "Content-Length", "Retry-After", "Allow")
+UNQUOTED = "/:@!$&'()*+,;=~"
+pool = urllib3.PoolManager(num_pools=64, maxsize=32, block=False, retries=False)
 
 
 def register(app: Flask) -> None:
@@ -30,42 +33,54 @@ def register(app: Flask) -> None:
 def forward(organization: str, project: str, deployment: str, path: str) -> Response:
     """Pass the request on to a ready replica and stream its answer back.
 
-    A replica that cannot be connected to is skipped for the next one: nothing of the body was sent then. 503 when
-    none is left, 502 when one broke off.
+    A replica that cannot be connected to is skipped for the next one: nothing of the body was sent then. 503 when none
+    is left, 502 when one broke off, 504 when one took longer than a minute.
     """
     found = open_project(organization, project)
     addresses, token = services().deployments.replica_for(actor(), found, deployment)
     release_connection()
+    if any(part in {".", ".."} for part in path.split("/")):
+        raise NotFound(f"A replica has no path {path!r}.")
     for address in addresses:
         try:
-            answer = _send(f"{address}/{path}", token)
+            return _stream_back(_send(f"{address}/{quote(path, safe=UNQUOTED)}", token))
         except (NewConnectionError, ConnectTimeoutError):
             continue
+        except ReadTimeoutError as error:
+            raise GatewayTimeout(f"A replica of {deployment!r} did not answer within {READ_SECONDS} s.") from error
         except (HTTPError, OSError) as error:
-            raise Unavailable(f"A replica of {deployment!r} broke off: {type(error).__name__}.") from error
-        return _stream_back(answer)
+            raise BadGateway(f"A replica of {deployment!r} broke off: {type(error).__name__}.") from error
     raise Unavailable(f"No replica of {deployment!r} can be reached.", hint="Try again in a moment.")
 
 
 def _send(url: str, token: str) -> Any:
+    """Send the request without the caller's own credentials; whoever asks is not the replica's affair."""
     headers = {name: request.headers[name] for name in PASSED_ON if name in request.headers}
-    headers["Authorization"] = f"Bearer {token}"
-    headers["X-Request-ID"] = request.headers.get("X-Request-ID", "")
+    headers |= {"Authorization": f"Bearer {token}", "X-Request-ID": g.request_id}
     query = request.query_string.decode("latin-1")
-    target = f"{url}?{query}" if query else url
-    body = request.stream if request.method == "POST" else None
-    try:
-        return pool.request(request.method, target, headers=headers, body=body, preload_content=False, redirect=False)
-    except MaxRetryError as error:
-        raise error.reason or error from error
+    body: Any = None
+    if request.method == "POST":
+        body = request.stream
+        if request.content_length is not None:
+            headers["Content-Length"] = str(request.content_length)
+    return pool.request(
+        request.method,
+        f"{url}?{query}" if query else url,
+        headers=headers,
+        body=body,
+        preload_content=False,
+        redirect=False,
+        timeout=urllib3.Timeout(connect=2, read=READ_SECONDS),
+    )
 
 
 def _stream_back(answer: Any) -> Response:
+    """Pass the answer back; its connection is used again only if it was read to its end."""
+
     def chunks() -> Iterator[bytes]:
-        try:
-            yield from answer.stream(CHUNK_BYTES, decode_content=False)
-        finally:
-            answer.release_conn()
+        yield from answer.stream(CHUNK_BYTES, decode_content=False)
 
     headers = {name: answer.headers[name] for name in PASSED_BACK if name in answer.headers}
-    return Response(chunks(), status=answer.status, headers=headers, direct_passthrough=True)
+    response = Response(chunks(), status=answer.status, headers=headers, direct_passthrough=True)
+    response.call_on_close(answer.close)
+    return response

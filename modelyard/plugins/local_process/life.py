@@ -1,8 +1,8 @@
 """The processes of a replica: found again whoever started them, and ended for good.
 
 The model server is named by its pid and its start time. Whatever a replica's folder says, each process that began with the
-folder in its environment is the replica's: so the server is found in the moment before anything is written down, and so are
-the processes that the model's code started.
+folder's name in its environment is the replica's: so the server is found in the moment before its pid is written down, and
+so are the processes that the model's code started.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import re
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,6 @@ from modelyard import PluginUnavailable
 from modelyard.core.processes import start_time
 
 MARK = "MODELYARD_REPLICA"
-LOCK = "replica.lock"
 START_LOCK = "start.lock"
 GRACE_SECONDS = 6
 KILLED_SECONDS = 5
@@ -40,17 +39,14 @@ def one_at_a_time(directory: Path) -> Iterator[None]:
 
 
 def living(directory: Path) -> dict[str, Any] | None:
-    """Return pid and start time of the replica's server, or None where none lives."""
+    """Return what names the replica's server, its pid and start time at least; None where none lives."""
     for name in ("replica.json", "spawned.json"):
         state = read(directory / name)
         if state is not None and lives(state):
             return state
-    if is_locked(directory):
-        holder = re.search(r"pid (\d+)", (directory / LOCK).read_text("utf-8", "replace"))
-        state = {"pid": int(holder[1]), "start_time": start_time(int(holder[1]))} if holder else {}
-        return state if lives(state) else None
-    if (directory / "spawned.json").exists():
+    if (directory / "spawned.json").exists() or not (directory / "nonce").exists():
         return None
+    # Whoever started it was killed before it could write down whom.
     leaders = [pid for pid in members(directory) if _leads(pid)]
     return {"pid": leaders[0], "start_time": start_time(leaders[0])} if leaders else None
 
@@ -59,18 +55,6 @@ def lives(state: Mapping[str, Any]) -> bool:
     """Say whether the very process that is named runs, and not another that got its number."""
     pid = state.get("pid")
     return type(pid) is int and start_time(pid) is not None and start_time(pid) == str(state.get("start_time"))
-
-
-def is_locked(directory: Path) -> bool:
-    """Say whether a process holds the replica's lock."""
-    try:
-        with (directory / LOCK).open("r") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return False
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
 
 
 def members(directory: Path) -> list[int]:
@@ -85,17 +69,18 @@ def members(directory: Path) -> list[int]:
 
 
 def remember(process: subprocess.Popen[bytes]) -> None:
-    """Keep a child of ours until `exit_code` has seen its end."""
+    """Keep a child of ours until `reap` has seen its end."""
     _children[process.pid] = process
 
 
-def exit_code(pid: int) -> int | None:
-    """Return how a child of ours ended, once; it does not stay as a zombie then. None for all others."""
-    child = _children.get(pid)
+def reap(directory: Path) -> None:
+    """Take note of how the server ended, where it was our child, so that it does not stay as a zombie."""
+    state = read(directory / "spawned.json") or {}
+    child = _children.get(state.get("pid", 0))
     code = child.poll() if child is not None else None
-    if code is not None:
-        _children.pop(pid, None)
-    return code
+    if child is not None and code is not None:
+        _children.pop(child.pid, None)
+        write(directory / "exit.json", {"pid": child.pid, "code": code})
 
 
 def end(directory: Path) -> None:
@@ -105,9 +90,50 @@ def end(directory: Path) -> None:
     """
     server = living(directory)
     if server is not None:
-        _signal(os.kill, server["pid"], signal.SIGTERM)
-        _wait_while(lambda: lives(server), GRACE_SECONDS, server["pid"])
-        _signal(os.killpg, server["pid"], signal.SIGKILL)
-        _signal(os.kill, server["pid"], signal.SIGKILL) if lives(server) else None
+        pid = server["pid"]
+        _signal(os.kill, pid, signal.SIGTERM)
+        _wait_while(lambda: lives(server), GRACE_SECONDS, directory)
+        if lives(server):
+            _signal(os.kill, pid, signal.SIGKILL)
+        _signal(os.killpg, pid, signal.SIGKILL)
     for pid in members(directory):
         _signal(os.kill, pid, signal.SIGKILL)
+    _wait_while(lambda: (server is not None and lives(server)) or members(directory), KILLED_SECONDS, directory)
+    if left := members(directory):
+        raise PluginUnavailable(f"The process {left[0]} does not end, not even by SIGKILL.")
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object in a file; None where there is none."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def write(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON object in one step."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    partial.write_text(json.dumps(content), "utf-8")
+    partial.replace(path)
+
+
+def _leads(pid: int) -> bool:
+    try:
+        return os.getsid(pid) == pid
+    except ProcessLookupError:
+        return False
+
+
+def _signal(send: Callable[[int, int], None], pid: int, number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        send(pid, number)
+
+
+def _wait_while(holds: Callable[[], object], seconds: float, directory: Path) -> None:
+    deadline = time.monotonic() + seconds
+    while holds() and time.monotonic() < deadline:
+        reap(directory)
+        time.sleep(POLL_SECONDS)
+    reap(directory)
