@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -35,3 +36,19 @@ def chromium() -> str:
     need(path, "no chromium on the PATH")
     assert path is not None
     return path
+
+
+@functools.cache
+def pages() -> Path:
+    """The folder of the built web pages."""
+    folder = Path(__file__).parent.parent / "modelyard" / "web" / "ui" / "dist"
+    need((folder / "index.html").is_file(), "the pages are not built: cd modelyard/web/ui && npm ci && npm run build")
+    return folder
+
+
+@functools.cache
+def axe() -> str:
+    """The script of axe-core, which finds barriers in a page."""
+    script = Path(__file__).parent.parent / "modelyard" / "web" / "ui" / "node_modules" / "axe-core" / "axe.min.js"
+    need(script.is_file(), "no axe-core: cd modelyard/web/ui && npm ci")
+    return script.read_text()

@@ -11,10 +11,11 @@ from modelyard.core import db, outgoing
 from modelyard.core.artifacts.service import ArtifactService
 from modelyard.core.deployments.reconcile import Reconciler
 from modelyard.core.deployments.service import DeploymentService
-from modelyard.core.errors import ConfigurationError
+from modelyard.core.errors import ConfigurationError, Unavailable
 from modelyard.core.events import Events
 from modelyard.core.identity.service import SessionService, TokenService, UserService
 from modelyard.core.logs import configure_logging
+from modelyard.core.migrations import pending
 from modelyard.core.notifications.service import NotificationService
 from modelyard.core.plugin_guard import Guard
 from modelyard.core.plugin_manager import PluginManager
@@ -56,8 +57,8 @@ class Services:
 def build(settings: Settings, *, process: str) -> Services:
     """Open the database, load the plugins and build the services for a process (``web``, ``worker`` or ``cli``).
 
-    Raises `ConfigurationError` when a setting selects a plugin that is not there, with the reason and the mend. It does
-    not touch the schema: see `modelyard.core.migrations`.
+    Raises `ConfigurationError`, with the mend, when a setting selects a plugin that is not there, and when the database
+    cannot be opened or its schema is not this code's: `modelyard.core.migrations.upgrade` comes first.
     """
     configure_logging(level=settings.log.level, style=settings.log.format)
     db.open_database(
@@ -65,6 +66,7 @@ def build(settings: Settings, *, process: str) -> Services:
         pool_size=settings.database.pool_size,
         pool_timeout_seconds=settings.database.pool_timeout_seconds,
     )
+    _check_schema()
     outgoing.set_policy(outgoing.OutgoingPolicy(_networks(settings)))
     guard = Guard()
     plugins = PluginManager(
@@ -77,6 +79,21 @@ def build(settings: Settings, *, process: str) -> Services:
     services = _wire(settings, plugins, guard)
     plugins.startup(process)
     return services
+
+
+def _check_schema() -> None:
+    try:
+        with db.connection():
+            missing = pending()
+    except Unavailable as error:
+        raise ConfigurationError(
+            f"The database cannot be opened: {error.__cause__}",
+            hint="Check the settings database.url and data.directory; `modelyard serve` makes a new one.",
+        ) from error
+    if missing:
+        raise ConfigurationError(
+            f"The database lacks the steps {', '.join(missing)}.", hint="Run `modelyard admin db upgrade`."
+        )
 
 
 def _networks(settings: Settings) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -25,6 +25,7 @@ def main() -> None:
     end_with_parent()
     from granian import Granian
     from granian.constants import Interfaces
+    from granian.log import LogLevels
 
     settings = load_settings()
     Granian(
@@ -40,7 +41,7 @@ def main() -> None:
         respawn_interval=RESPAWN_SECONDS,
         workers_kill_timeout=STOP_SECONDS,
         websockets=False,
-        log_enabled=True,
+        log_level=LogLevels.error,
         log_access=False,
     ).serve()
 

@@ -13,6 +13,7 @@ from modelyard.cli.output import Column, as_json, show_list
 
 if TYPE_CHECKING:
     from modelyard.config.settings import Settings
+    from modelyard.core.bootstrap import Services
 
 USER_COLUMNS: list[Column] = [
     ("Username", "username"),
@@ -77,12 +78,11 @@ def create(
     ctx: click.Context, username: str, is_admin: bool, display_name: str, password_stdin: bool, output: str
 ) -> None:
     """Make a user. Without --password-stdin a password is generated and printed, this once."""
-    from modelyard.core.bootstrap import build
     from modelyard.core.identity.actor import system_actor
 
     given = first_line_of_stdin() if password_stdin else ""
     password = given if password_stdin else secrets.token_urlsafe(18)
-    services = build(_of(ctx), process="cli")
+    services = _services(ctx)
     user = services.users.create(
         system_actor("admin command line"),
         username=username,
@@ -105,7 +105,6 @@ def create(
 @click.pass_context
 def list_users(ctx: click.Context, output: str) -> None:
     """List the users."""
-    from modelyard.core.bootstrap import build
 
     found = (
         {
@@ -115,6 +114,16 @@ def list_users(ctx: click.Context, output: str) -> None:
             "is_instance_admin": user.is_instance_admin,
             "is_disabled": user.disabled_at_ms is not None,
         }
-        for user in build(_of(ctx), process="cli").users.list()
+        for user in _services(ctx).users.list()
     )
     show_list(found, USER_COLUMNS, output, empty="There are no users. `modelyard admin users create NAME --admin`.")
+
+
+def _services(ctx: click.Context) -> Services:
+    """Build the platform's services; a database that is new or behind is brought up to date first."""
+    from modelyard.core.bootstrap import build
+    from modelyard.core.migrations import upgrade as apply
+
+    settings = _of(ctx)
+    apply(settings)
+    return build(settings, process="cli")

@@ -39,7 +39,7 @@ class LocalFiles(Storage):
     name = "local_files"
     title = "Local files"
     settings_schema = LocalFilesSettings
-    capabilities = frozenset({"local"})
+    capabilities = frozenset({"local", "server_files"})
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         super().__init__(settings)

@@ -1,8 +1,8 @@
 """The processes of a replica: found again whoever started them, and ended for good.
 
-The model server is named by its pid and its start time. Whatever a replica's folder says, each process that began with the
-folder's name in its environment is the replica's: so the server is found in the moment before its pid is written down, and
-so are the processes that the model's code started.
+The model server is named by its pid and its start time. Whatever a replica's folder says, each process that began with
+the folder's name in its environment is the replica's: so the server is found in the moment before its pid is written
+down, and so are the processes that the model's code started.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ START_LOCK = "start.lock"
 GRACE_SECONDS = 6
 KILLED_SECONDS = 5
 POLL_SECONDS = 0.05
-_children: dict[int, subprocess.Popen[bytes]] = {}
+_children: dict[int, tuple[subprocess.Popen[bytes], Path]] = {}
 
 
 @contextmanager
@@ -68,19 +68,19 @@ def members(directory: Path) -> list[int]:
     return sorted(found)
 
 
-def remember(process: subprocess.Popen[bytes]) -> None:
+def remember(process: subprocess.Popen[bytes], directory: Path) -> None:
     """Keep a child of ours until `reap` has seen its end."""
-    _children[process.pid] = process
+    _children[process.pid] = process, directory
 
 
-def reap(directory: Path) -> None:
-    """Take note of how the server ended, where it was our child, so that it does not stay as a zombie."""
-    state = read(directory / "spawned.json") or {}
-    child = _children.get(state.get("pid", 0))
-    code = child.poll() if child is not None else None
-    if child is not None and code is not None:
-        _children.pop(child.pid, None)
-        write(directory / "exit.json", {"pid": child.pid, "code": code})
+def reap() -> None:
+    """Write down how children of ours ended, in `exit.json`, so that they do not stay as zombies."""
+    for pid, (child, directory) in list(_children.items()):
+        code = child.poll()
+        if code is not None:
+            _children.pop(pid, None)
+            with suppress(FileNotFoundError):
+                write(directory / "exit.json", {"pid": pid, "code": code})
 
 
 def end(directory: Path) -> None:
@@ -92,13 +92,13 @@ def end(directory: Path) -> None:
     if server is not None:
         pid = server["pid"]
         _signal(os.kill, pid, signal.SIGTERM)
-        _wait_while(lambda: lives(server), GRACE_SECONDS, directory)
+        _wait_while(lambda: lives(server), GRACE_SECONDS)
         if lives(server):
             _signal(os.kill, pid, signal.SIGKILL)
         _signal(os.killpg, pid, signal.SIGKILL)
     for pid in members(directory):
         _signal(os.kill, pid, signal.SIGKILL)
-    _wait_while(lambda: (server is not None and lives(server)) or members(directory), KILLED_SECONDS, directory)
+    _wait_while(lambda: (server is not None and lives(server)) or members(directory), KILLED_SECONDS)
     if left := members(directory):
         raise PluginUnavailable(f"The process {left[0]} does not end, not even by SIGKILL.")
 
@@ -131,9 +131,9 @@ def _signal(send: Callable[[int, int], None], pid: int, number: int) -> None:
         send(pid, number)
 
 
-def _wait_while(holds: Callable[[], object], seconds: float, directory: Path) -> None:
+def _wait_while(holds: Callable[[], object], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while holds() and time.monotonic() < deadline:
-        reap(directory)
+        reap()
         time.sleep(POLL_SECONDS)
-    reap(directory)
+    reap()

@@ -1,9 +1,9 @@
 """The deployment target `local_process`.
 
-A replica is a process that outlives the server and the worker that started it. Its folder tells all about it: `nonce` and
-`spawned.json` are written by whoever starts it, `exit.json` by whoever saw its end, `replica.json`, `failure.json` and the
-lock on `replica.lock` by the model server (see docs/serving.md). The process is known again by its pid, its start time
-and the nonce that it must answer (see `life`).
+A replica is a process that outlives the server and the worker that started it. Its folder tells all about it: `nonce`
+and `spawned.json` are written by whoever starts it, `exit.json` by whoever saw its end, `replica.json`, `failure.json`
+and the lock on `replica.lock` by the model server (see docs/serving.md). The process is known again by its pid, its
+start time and the nonce that it must answer (see `life`).
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class LocalProcess(DeploymentTarget):
         """Look for the process, ask it who it is, and whether its model is loaded."""
         directory = spec.directory
         output.rotate(directory)
-        life.reap(directory)
+        life.reap()
         state = life.living(directory)
         if state is not None:
             note = str((life.read(directory / "spawned.json") or {}).get("note", ""))
@@ -120,7 +120,7 @@ def _spawn(spec: ReplicaSpec, note: str) -> ReplicaStatus:
             stderr=log,
             start_new_session=True,
         )
-    life.remember(process)
+    life.remember(process, directory)
     limit_process(process.pid)
     started = {"pid": process.pid, "start_time": start_time(process.pid)}
     life.write(directory / "spawned.json", {**started, "note": note})
@@ -192,8 +192,9 @@ def _reason(directory: Path) -> str:
 
 
 def _how_it_ended(directory: Path) -> str:
-    code = (life.read(directory / "exit.json") or {}).get("code")
-    if type(code) is not int:
+    seen, spawned = (life.read(directory / name) or {} for name in ("exit.json", "spawned.json"))
+    code = seen.get("code")
+    if type(code) is not int or seen["pid"] != spawned.get("pid"):
         return "ended"
     try:
         return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with the code {code}"

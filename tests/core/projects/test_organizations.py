@@ -71,7 +71,8 @@ def test_what_cannot_be_taken_makes_nothing(services: Services, factories: Facto
     root = factories.actor(factories.user(is_instance_admin=True))
     for wish in [
         {"slug": "Acme", "name": "A"}, {"slug": "api", "name": "A"}, {"slug": "acme", "name": ""},
-        {"slug": "acme", "name": "x" * 201}, {"slug": "acme", "name": "a\0"}, {"slug": "acme", "name": "A", "owner": "no"},
+        {"slug": "acme", "name": "x" * 201}, {"slug": "acme", "name": "a\0"},
+        {"slug": "acme", "name": "A", "owner": "no"},
     ]:  # fmt: skip
         with pytest.raises(InvalidInput) as refused:
             services.organizations.create(root, **wish)
@@ -153,23 +154,28 @@ def test_the_last_owner_stays(services: Services, factories: Factories, owner: A
     assert roles(acme) == {"admin": "owner"}
 
 
+def demote(
+    services: Services, start: threading.Barrier, refusals: list[ModelyardError], actor: Actor, whom: str
+) -> None:
+    with db.connection():
+        start.wait()
+        try:
+            services.organizations.set_member(actor, "acme", whom, "member")
+        except ModelyardError as refused:
+            refusals.append(refused)
+
+
 def test_of_two_owners_who_remove_each_other_at_once_one_stays(
     services: Services, factories: Factories, owner: Actor, acme: Organization
 ) -> None:
     other = join(services, factories, owner, "other", "owner")
     for _ in range(5):
         start = threading.Barrier(2)
-        refusals: list[BaseException] = []
-
-        def demote(actor: Actor, whom: str, start: threading.Barrier = start, refusals: list[Any] = refusals) -> None:
-            with db.connection():
-                start.wait()
-                try:
-                    services.organizations.set_member(actor, "acme", whom, "member")
-                except ModelyardError as refused:
-                    refusals.append(refused)
-
-        threads = [threading.Thread(target=demote, args=pair) for pair in ((owner, "other"), (other, "owner"))]
+        refusals: list[ModelyardError] = []
+        threads = [
+            threading.Thread(target=demote, args=(services, start, refusals, *pair))
+            for pair in ((owner, "other"), (other, "owner"))
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -112,7 +112,8 @@ def test_a_slug_is_taken_once_in_an_organization(
 @pytest.mark.parametrize(
     "wish",
     [
-        {"slug": "-", "name": "A"}, {"slug": "runs-", "name": "A"}, {"slug": "api", "name": "A"}, {"slug": "a", "name": ""},
+        {"slug": "-", "name": "A"}, {"slug": "runs-", "name": "A"}, {"slug": "api", "name": "A"},
+        {"slug": "a", "name": ""},
         {"slug": "a", "name": "a\0"}, {"slug": "a", "name": "A", "description": "x" * 10_001},
         {"slug": "a", "name": "A", "description": "\ud800"},
     ],

@@ -27,6 +27,7 @@ class CarrierPigeon(Notifier):
     name = "carrier_pigeon"
     title = "Carrier pigeon"
     settings_schema = CarrierPigeonSettings
+    capabilities = frozenset({"server_files"})
 
     def health(self) -> Health:
         """Whether the loft can be reached."""

@@ -39,6 +39,7 @@ class ZippedFiles(Storage):
     name = "zipped_files"
     title = "Zipped files"
     settings_schema = ZippedFilesSettings
+    capabilities = frozenset({"server_files"})
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         super().__init__(settings)
