@@ -15,7 +15,7 @@ from modelyard.core.errors import ConfigurationError, Unavailable
 from modelyard.core.events import Events
 from modelyard.core.identity.service import SessionService, TokenService, UserService
 from modelyard.core.logs import configure_logging
-from modelyard.core.migrations import pending
+from modelyard.core.migrations import cannot_open, pending
 from modelyard.core.notifications.service import NotificationService
 from modelyard.core.plugin_guard import Guard
 from modelyard.core.plugin_manager import PluginManager
@@ -86,10 +86,7 @@ def _check_schema() -> None:
         with db.connection():
             missing = pending()
     except Unavailable as error:
-        raise ConfigurationError(
-            f"The database cannot be opened: {error.__cause__}",
-            hint="Check the settings database.url and data.directory; `modelyard serve` makes a new one.",
-        ) from error
+        raise cannot_open(error) from error
     if missing:
         raise ConfigurationError(
             f"The database lacks the steps {', '.join(missing)}.", hint="Run `modelyard admin db upgrade`."

@@ -14,7 +14,7 @@ from playhouse.migrations import MigrationError, Runner
 
 from modelyard.config.settings import Settings
 from modelyard.core import db
-from modelyard.core.errors import ConfigurationError
+from modelyard.core.errors import ConfigurationError, Unavailable
 
 FOLDER = Path(__file__).parent
 ADVISORY_LOCK = 0x6D6F64656C
@@ -33,6 +33,8 @@ def upgrade(settings: Settings) -> list[str]:
             runner = Runner(opened, str(FOLDER))
             refuse_newer(runner)
             return list(runner.up())
+    except Unavailable as error:
+        raise cannot_open(error) from error
     except MigrationError as error:
         raise ConfigurationError(f"The database cannot be upgraded: {error}") from error
     finally:
@@ -52,6 +54,14 @@ def _check_connections(settings: Settings) -> None:
             "that PostgreSQL gives.",
             hint="Lower database.pool_size or server.workers, or raise max_connections.",
         )
+
+
+def cannot_open(error: Unavailable) -> ConfigurationError:
+    """Make the refusal of a start without a database, with the driver's reason."""
+    return ConfigurationError(
+        f"The database cannot be opened: {str(error.__cause__).strip()}",
+        hint="Check the settings database.url and data.directory.",
+    )
 
 
 def pending() -> list[str]:
