@@ -61,7 +61,7 @@ class ServerSettings:
 class WorkerSettings:
     """The job worker."""
 
-    threads: int = setting(4, "Jobs and deliveries that one worker does at once.")
+    threads: int = setting(4, "Jobs and deliveries that one worker does at once, at least 2; one thread is kept for jobs.")
     lease_seconds: int = setting(15, "A job whose worker was silent for so long is taken up by another one.")
     max_attempts: int = setting(8, "How often a failing job or delivery is tried before it counts as failed.")
 

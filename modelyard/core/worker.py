@@ -50,10 +50,13 @@ class Worker:
         self._work = threading.Condition()
         self._stopping = threading.Event()
 
-    def run_once(self) -> bool:
+    def run_once(self, *, jobs_only: bool = False) -> bool:
         """Claim one due job or delivery and do it; says whether there was one."""
+        kinds: list[tuple[type[LeasedTable], Callable[[Any, Lease], None]]] = [(Job, self._do_job)]
+        if not jobs_only:
+            kinds.insert(0, (Delivery, self._deliver))
         with db.connection():
-            for table, act in ((Delivery, self._deliver), (Job, self._do_job)):
+            for table, act in kinds:
                 row = table.claim(self.name, self._lease_ms)
                 if row is not None:
                     self._attempt(table, row, act)
@@ -119,7 +122,10 @@ class Worker:
     def run(self) -> None:
         """Work until `stop`; the threads get up to 8 s to end what they do, then their leases are left to run out."""
         self.heartbeat()
-        threads = [threading.Thread(target=self._loop, name=f"worker-{i}", daemon=True) for i in range(self._threads)]
+        threads = [
+            threading.Thread(target=self._loop, args=(number == 0,), name=f"worker-{number}", daemon=True)
+            for number in range(max(2, self._threads))
+        ]
         beat = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         for thread in (beat, *threads):
             thread.start()
@@ -136,10 +142,11 @@ class Worker:
         """Ask `run` to end; callable from a signal handler."""
         self._stopping.set()
 
-    def _loop(self) -> None:
+    def _loop(self, jobs_only: bool) -> None:
+        """Do what is due; one thread leaves deliveries alone, so that receivers that hang do not stop the jobs."""
         while not self._stopping.is_set():
             try:
-                busy = self.run_once()
+                busy = self.run_once(jobs_only=jobs_only)
             except (PeeweeException, ModelyardError) as error:
                 log.error("the database does not answer", error=str(error))
                 self._stopping.wait(1)

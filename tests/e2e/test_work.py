@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from tests.e2e.barriers import barriers
 from tests.e2e.site import PLACE, PROJECT, Site
 
 pytestmark = pytest.mark.e2e
 POLLED_WITHIN_MS = 10_000
+REPLICA_STARTS_WITHIN_MS = 60_000
 
 
 def test_an_organization_and_a_project_are_made_by_the_forms(page: Any, watch: Any) -> None:
@@ -37,6 +39,10 @@ def test_an_organization_and_a_project_are_made_by_the_forms(page: Any, watch: A
     dialog.get_by_role("button", name="Create project").click()
     page.wait_for_url("**/umbrella/rain-forecast/runs")
     expect(page.get_by_role("heading", name="No runs yet")).to_be_visible()
+    assert barriers(page) == []
+    page.get_by_role("link", name="Deployments").click()
+    expect(page.get_by_role("heading", name="No deployments yet")).to_be_visible()
+    assert barriers(page) == []
 
 
 def names(page: Any) -> list[str]:
@@ -97,6 +103,7 @@ def test_a_version_is_promoted_and_the_history_says_by_whom_and_why(page: Any, s
     dialog = page.get_by_role("dialog", name="Promote risk v1")
     dialog.get_by_label("Stage").select_option("Production")
     dialog.get_by_label("Reason").fill("Two points better.")
+    assert barriers(page) == []
     dialog.get_by_role("button", name="Move to Production").click()
     expect(dialog).to_be_hidden()
     history = page.get_by_role("region", name="Stage history")
@@ -125,7 +132,14 @@ def test_a_deployment_that_cannot_start_says_so_on_its_card(page: Any, watch: An
     card.get_by_label("Input").fill('{"inputs": [1]}')
     card.get_by_role("button", name="Predict", exact=True).click()
     expect(card.get_by_role("alert")).to_contain_text("No prediction")
+    assert barriers(page) == []
+    card.get_by_role("button", name="Logs").click()
+    expect(page.get_by_role("dialog", name="Logs of risk-live")).to_be_visible()
+    page.keyboard.press("Escape")
 
+    # Its files are no model that anything could load; the replica's own words come up to the card.
+    expect(card).to_contain_text("the model cannot be loaded", timeout=REPLICA_STARTS_WITHIN_MS)
+    expect(card.get_by_text("Failed", exact=True)).to_be_visible()
     card.get_by_role("button", name="Delete risk-live").click()
     question = page.get_by_role("dialog", name="Delete the deployment risk-live?")
     expect(question.get_by_role("button", name="Delete deployment")).to_be_disabled()

@@ -148,10 +148,11 @@ class Reconciler:
         status = target.observe(spec)
         if not start or status.state not in {"absent", "failed"} or row.next_start_at_ms > now_ms():
             return status
+        failure = status.message or (row.message if row.state == "failed" else "")
         self._count_start(lease, row)
         started = target.start(spec)
-        if status.message and not started.message:
-            return replace(started, message=f"Last time: {status.message}")
+        if failure and not started.message:
+            return replace(started, message=f"Last time: {failure}")
         return started
 
     def _count_start(self, lease: Lease, row: Replica) -> None:

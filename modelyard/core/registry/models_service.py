@@ -7,7 +7,7 @@ from typing import Any
 
 from peewee import IntegrityError
 
-from modelyard.core.db import atomic, now_ms
+from modelyard.core.db import atomic, locked, now_ms
 from modelyard.core.deployments.models import Deployment, DeploymentRevision
 from modelyard.core.errors import AlreadyExists, Conflict, InvalidInput, NotFound
 from modelyard.core.events import Events
@@ -76,7 +76,7 @@ class ModelService:
             changes["description"] = check_text(description, "description", longest=LONGEST_DESCRIPTION)
         try:
             with atomic():
-                model = find_model(project, name)
+                model = find_model(project, name, lock=True)
                 before = {key: getattr(model, key) for key in changes if getattr(model, key) != changes[key]}
                 if before:
                     RegisteredModel.update(updated_at_ms=now_ms(), **changes).where(
@@ -91,7 +91,7 @@ class ModelService:
         """Remove a model with its versions; `Conflict` while a deployment uses one of them. Its artifacts stay."""
         authorize(actor, project, "model.write")
         with atomic():
-            model = find_model(project, name)
+            model = find_model(project, name, lock=True)
             refuse_if_deployed(ModelVersion.model == model)
             self._record(actor, model, "deleted", {"name": name, "last_version": model.last_version}, {})
             model.delete_instance()
@@ -101,7 +101,7 @@ class ModelService:
         authorize(actor, project, "model.write")
         check_tag(key, value)
         with atomic():
-            model = find_model(project, name)
+            model = find_model(project, name, lock=True)
             put_tag(RegisteredModelTag, {"model": model.id, "key": key}, value)
             RegisteredModel.update(updated_at_ms=now_ms()).where(RegisteredModel.id == model.id).execute()
             self._record(actor, model, "tag_set", {}, {key: value[:200]})
@@ -110,7 +110,7 @@ class ModelService:
         """Remove one tag; silent where it is not set."""
         authorize(actor, project, "model.write")
         with atomic():
-            model = find_model(project, name)
+            model = find_model(project, name, lock=True)
             tag = (RegisteredModelTag.model == model) & (RegisteredModelTag.key == key)
             if RegisteredModelTag.delete().where(tag).execute():
                 self._record(actor, model, "tag_deleted", {"key": key}, {})
@@ -127,9 +127,10 @@ class ModelService:
         )
 
 
-def find_model(project: Project, name: str) -> RegisteredModel:
-    """Return the project's model of that name, or raise `NotFound`."""
-    model = RegisteredModel.get_or_none(project=project, name=name)
+def find_model(project: Project, name: str, *, lock: bool = False) -> RegisteredModel:
+    """Return the project's model of that name, or raise `NotFound`; changes of a model and its versions `lock` it."""
+    query = RegisteredModel.select().where(RegisteredModel.project == project, RegisteredModel.name == name)
+    model = (locked(query) if lock else query).first()
     if model is None:
         raise NotFound(f"Registered Model with name={name} not found")
     model.project = project

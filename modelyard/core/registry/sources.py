@@ -7,7 +7,7 @@ import re
 from modelyard.core.artifacts.service import check_artifact_path
 from modelyard.core.errors import InvalidInput, NotFound
 from modelyard.core.projects.models import Project
-from modelyard.core.tracking.models import Experiment, LoggedModel, Run
+from modelyard.core.tracking.models import ACTIVE, Experiment, LoggedModel, Run
 
 ARTIFACTS_SCHEME = "mlflow-artifacts:"
 RUN_SOURCE = re.compile(r"runs:/(?P<run>[0-9a-f]{32})/(?P<path>.+)")
@@ -24,18 +24,45 @@ def resolve_source(project: Project, source: str) -> str:
         run = Run.select().join(Experiment).where(Experiment.project == project, Run.public_id == found["run"]).first()
         if run is None:
             raise NotFound(f"There is no run {found['run']!r}.")
-        return check_artifact_path(f"{_path_of(run.artifact_uri, source)}/{found['path']}")
+        return check_artifact_path(_path_in_run(project, run, found["path"], source))
     if found := LOGGED_MODEL_SOURCE.fullmatch(source):
         model = (
             LoggedModel.select()
             .join(Experiment)
-            .where(Experiment.project == project, LoggedModel.public_id == found["model"])
+            .where(
+                Experiment.project == project,
+                LoggedModel.public_id == found["model"],
+                LoggedModel.lifecycle_stage == ACTIVE,
+            )
             .first()
         )
         if model is None:
             raise NotFound(f"There is no logged model {found['model']!r}.")
         return check_artifact_path(_path_of(model.artifact_uri, source))
     return check_artifact_path(_path_of(source, source))
+
+
+def _path_in_run(project: Project, run: Run, path: str, source: str) -> str:
+    """Return where a run's path is: in the newest model that it logged by that name, else among its own artifacts.
+
+    Clients from MLflow 3 on log a model beside the run and name it as before.
+    """
+    name, slash, rest = path.partition("/")
+    model = (
+        LoggedModel.select()
+        .join(Experiment)
+        .where(
+            Experiment.project == project,
+            LoggedModel.source_run_id == run.public_id,
+            LoggedModel.name == name,
+            LoggedModel.lifecycle_stage == ACTIVE,
+        )
+        .order_by(LoggedModel.created_at_ms.desc(), LoggedModel.id.desc())
+        .first()
+    )
+    if model is None:
+        return f"{_path_of(run.artifact_uri, source)}/{path}"
+    return f"{_path_of(model.artifact_uri, source)}{slash}{rest}"
 
 
 def _path_of(uri: str, source: str) -> str:

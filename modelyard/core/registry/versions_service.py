@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelyard.core.db import atomic, locked, now_ms
+from modelyard.core.db import atomic, now_ms
 from modelyard.core.errors import InvalidInput, NotFound
 from modelyard.core.events import Events
 from modelyard.core.identity.actor import Actor
@@ -33,6 +34,9 @@ from modelyard.core.tracking.entities import Query
 
 STAGES = ("None", "Staging", "Production", "Archived")
 LONGEST_ALIAS = 255
+LONGEST_SOURCE = 4096
+ALIAS = re.compile(r"[\w-]+")
+RESERVED_ALIAS = re.compile(r"latest|v\d+", re.IGNORECASE)
 
 
 class ModelVersionService:
@@ -61,18 +65,22 @@ class ModelVersionService:
         """
         authorize(actor, project, "model.write")
         check_text(description, "description", longest=LONGEST_DESCRIPTION)
+        check_text(source, "source", longest=LONGEST_SOURCE, shortest=1)
+        check_text(run_id, "run_id", longest=32)
+        check_text(run_link, "run_link", longest=LONGEST_SOURCE)
+        check_text(logged_model_id, "model_id", longest=64)
         for key, value in (tags or {}).items():
             check_tag(key, value)
         artifact_path = resolve_source(project, source)
         with atomic():
-            model = find_model(project, model_name)
-            locked(RegisteredModel.select().where(RegisteredModel.id == model.id)).get()
-            RegisteredModel.update(last_version=RegisteredModel.last_version + 1, updated_at_ms=now_ms()).where(
+            model = find_model(project, model_name, lock=True)
+            number = model.last_version + 1
+            RegisteredModel.update(last_version=number, updated_at_ms=now_ms()).where(
                 RegisteredModel.id == model.id
             ).execute()
             version = ModelVersion.create(
                 model=model,
-                number=RegisteredModel.get_by_id(model.id).last_version,
+                number=number,
                 source=source,
                 artifact_path=artifact_path,
                 run_id=run_id,
@@ -128,7 +136,7 @@ class ModelVersionService:
         authorize(actor, project, "model.write")
         check_text(text, "description", longest=LONGEST_DESCRIPTION)
         with atomic():
-            version = find_version(project, model_name, number)
+            version = find_version(project, model_name, number, lock=True)
             ModelVersion.update(description=text, updated_at_ms=now_ms()).where(ModelVersion.id == version.id).execute()
             self._record(actor, version, "updated", {"description": version.description}, {"description": text})
         return find_version(project, model_name, number)
@@ -153,8 +161,7 @@ class ModelVersionService:
         check_text(reason, "reason", longest=10_000)
         to_stage = check_stage(stage, STAGES)
         with atomic():
-            model = find_model(project, model_name)
-            locked(RegisteredModel.select().where(RegisteredModel.id == model.id)).get()
+            model = find_model(project, model_name, lock=True)
             version = find_version(project, model_name, number)
             if archive_existing and to_stage in {"Staging", "Production"}:
                 holders = ModelVersion.select().where(
@@ -190,7 +197,7 @@ class ModelVersionService:
         """Remove a version; `Conflict` while a deployment has a revision with it. Its artifacts stay."""
         authorize(actor, project, "model.write")
         with atomic():
-            version = find_version(project, model_name, number)
+            version = find_version(project, model_name, number, lock=True)
             refuse_if_deployed(ModelVersion.id == version.id)
             self._record(actor, version, "deleted", {"stage": version.stage, "source": version.source}, {})
             version.delete_instance()
@@ -200,7 +207,7 @@ class ModelVersionService:
         authorize(actor, project, "model.write")
         check_tag(key, value)
         with atomic():
-            version = find_version(project, model_name, number)
+            version = find_version(project, model_name, number, lock=True)
             put_tag(ModelVersionTag, {"version": version.id, "key": key}, value)
             self._record(actor, version, "tag_set", {}, {key: value[:200]})
 
@@ -208,7 +215,7 @@ class ModelVersionService:
         """Remove one tag; silent where it is not set."""
         authorize(actor, project, "model.write")
         with atomic():
-            version = find_version(project, model_name, number)
+            version = find_version(project, model_name, number, lock=True)
             tag = (ModelVersionTag.version == version) & (ModelVersionTag.key == key)
             if ModelVersionTag.delete().where(tag).execute():
                 self._record(actor, version, "tag_deleted", {"key": key}, {})
@@ -217,10 +224,13 @@ class ModelVersionService:
         """Point an alias at a version, away from where it pointed."""
         authorize(actor, project, "model.write")
         check_text(alias, "alias", longest=LONGEST_ALIAS, shortest=1)
-        if alias.lower() == "latest" or (alias[:1] == "v" and alias[1:].isdigit()):
+        if not ALIAS.fullmatch(alias):
+            hint = "Use letters, digits, underscores and hyphens."
+            raise InvalidInput(f"The alias {alias!r} cannot be taken.", hint=hint, field="alias")
+        if RESERVED_ALIAS.fullmatch(alias):
             raise InvalidInput(f"The alias {alias!r} is reserved.", hint="Choose another one.", field="alias")
         with atomic():
-            version = find_version(project, model_name, number)
+            version = find_version(project, model_name, number, lock=True)
             before = ModelAlias.get_or_none(model=version.model, name=alias)
             if before is None:
                 ModelAlias.create(model=version.model, name=alias, version=version)
@@ -233,7 +243,7 @@ class ModelVersionService:
         """Remove an alias; silent where there is none."""
         authorize(actor, project, "model.write")
         with atomic():
-            model = find_model(project, model_name)
+            model = find_model(project, model_name, lock=True)
             row = ModelAlias.get_or_none(model=model, name=alias)
             if row is not None:
                 version = row.version
@@ -252,12 +262,12 @@ class ModelVersionService:
         )
 
 
-def find_version(project: Project, model_name: str, number: int | str) -> ModelVersion:
-    """Return the version, or raise `NotFound`; a number that is none is `InvalidInput`."""
+def find_version(project: Project, model_name: str, number: int | str, *, lock: bool = False) -> ModelVersion:
+    """Return the version, or raise `NotFound`; a number that is none is `InvalidInput`. Changes `lock` its model."""
     text = str(number)
-    if not text.isdecimal() or len(text) > 9:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 9:
         raise InvalidInput(f"{text[:40]!r} is not the number of a version.", field="version")
-    model = find_model(project, model_name)
+    model = find_model(project, model_name, lock=lock)
     version = ModelVersion.get_or_none(model=model, number=int(text))
     if version is None:
         raise NotFound(f"Model Version (name={model_name}, version={text}) not found")

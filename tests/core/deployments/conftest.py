@@ -12,8 +12,9 @@ from modelyard import DeploymentTarget, Health, ReplicaSpec, ReplicaStatus
 from modelyard.core.bootstrap import Services
 from modelyard.core.deployments.models import Deployment, DeploymentRevision, Replica
 from modelyard.core.deployments.service import RECONCILE
+from modelyard.core.deployments.tasks import reconcile
 from modelyard.core.identity.actor import Actor
-from modelyard.core.jobs import Again, Handlers, Job, Lease
+from modelyard.core.jobs import Again, Job, Lease
 from modelyard.core.notifications.models import Event
 from modelyard.core.plugin_providers import check_provider
 from modelyard.core.projects.models import Project
@@ -115,15 +116,17 @@ class World:
     def edit(self, name: str = "live", **changes: Any) -> Deployment:
         return self.deployments.edit(self.owner, self.project, name, changes)
 
-    def step(self, wrap: Callable[[Lease], Any] = lambda lease: lease) -> Again | None:
-        """Do the one reconcile job that is open, at once, as a worker does."""
-        Job.update(run_after_ms=1).where(Job.state == "queued").execute()
+    def step(self, name: str = "", *, wrap: Callable[[Lease], Any] = lambda lease: lease) -> Again | None:
+        """Do the reconcile job that is open (of the deployment that is named), at once, as a worker does."""
+        key = f"{RECONCILE}:{self.get(name).public_id}" if name else Job.dedupe_key
+        Job.update(run_after_ms=2**60).where(Job.state == "queued", Job.dedupe_key != key).execute()
+        Job.update(run_after_ms=1).where(Job.state == "queued", Job.dedupe_key == key).execute()
         Job.update(lease_until_ms=1).where(Job.state == "running").execute()
         job = Job.claim("test", 60_000)
         assert job is not None, "no job is open"
         assert job.kind == RECONCILE
         lease = wrap(Lease(Job, job.id, job.fence))
-        again = Handlers.known[RECONCILE](self.services, lease, job.arguments)
+        again = reconcile(self.services, lease, job.arguments)
         lease.finish(again)
         return again
 

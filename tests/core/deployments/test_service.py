@@ -231,7 +231,7 @@ def test_a_token_needs_the_scope_deploy(world: World, services: Services, factor
 
     token = factories.token(User.get(username="ada"), scopes=("read", "write"))
     actor = actor_of_token(*services.tokens.find(token), request_id="r", address="")
-    with pytest.raises(PermissionDenied, match="deployment.write"):
+    with pytest.raises(PermissionDenied, match=r"deployment\.write"):
         world.deployments.create(actor, world.project, name="x", model="risk", version="1", target="fake")
 
 

@@ -1,5 +1,5 @@
-import { changes } from "./events";
-import { crumbs, imageType, previewKind, prettyJson } from "./preview";
+import { changes, thing } from "./events";
+import { cellText, crumbs, imageType, previewKind, prettyJson, tableOf } from "./preview";
 import { readFieldErrors } from "./problem";
 import { mayEdit } from "./roles";
 import { summarize, toSeries } from "./series";
@@ -86,4 +86,37 @@ test("what is stored is checked when it is read", () => {
   expect(readStored("k", isStringList)).toBeNull();
   writeStored("k", null);
   expect(window.localStorage.getItem("k")).toBeNull();
+});
+
+test("a change from something to nothing is told, one from nothing to nothing is not", () => {
+  expect(changes({ labels: ["a"] }, { labels: [] })).toEqual([{ field: "labels", from: "a", to: "none" }]);
+  expect(changes({}, { environment: {}, note: "" })).toEqual([]);
+});
+
+test.each([
+  ["run", "ab12", "owl", "owl", "/acme/churn/runs/ab12"],
+  ["model", "x", "a/b", "a/b", "/acme/churn/models/a%2Fb"],
+  ["model_version", "x", "a/b/3", "a/b v3", "/acme/churn/models/a%2Fb"],
+  ["deployment", "x", "live", "live", "/acme/churn/deployments"],
+  ["connection", "x", "hook", "hook", null],
+])("an event about a %s", (kind, id, name, called, to) => {
+  expect(thing({ kind, id, name }, "acme", "churn")).toEqual({ name: called, to });
+});
+
+test("a table is only what mlflow.log_table writes", () => {
+  expect(tableOf('{"columns": ["a", 1], "data": [[1, null]]}')).toEqual({
+    columns: ["a", "1"],
+    rows: [[1, null]],
+  });
+  for (const other of [
+    "",
+    "null",
+    "[]",
+    "{}",
+    '{"columns": ["a"], "data": [[1, 2]]}',
+    '{"columns": [], "data": []}',
+  ]) {
+    expect(tableOf(other)).toBeNull();
+  }
+  expect([1, "a", null, { b: [2] }].map(cellText)).toEqual(["1", "a", "", '{"b":[2]}']);
 });
