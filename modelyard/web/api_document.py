@@ -2,24 +2,60 @@
 
 from __future__ import annotations
 
+import json
+import math
+import re
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
+from apispec import BasePlugin
 from flask import Flask, Response, request
 from flask_smorest import Api
-from werkzeug.exceptions import HTTPException, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, UnsupportedMediaType
 
 from modelyard import __version__
+from modelyard.core.errors import InvalidInput
 from modelyard.web.errors import problem_of_http
 from modelyard.web.schemas.base import Moment, ProblemSchema
 
 DESCRIPTION = """Everything that the screen and the command line do. Errors are RFC 9457 problems with a stable `code`;
 lists are pages with `next_cursor` and a `Link` header; times are RFC 3339 in UTC. Sign in by `POST /api/v1/session`, or
 send an API token as `Authorization: Bearer`."""
+DEEPEST_JSON = 100
+UNKEEPABLE = re.compile("[\\0\\ud800-\\udfff]")
 SECURITY = {
     "token": {"type": "http", "scheme": "bearer"},
     "cookie": {"type": "apiKey", "in": "cookie", "name": "modelyard_session"},
 }
+
+
+class Errors(BasePlugin):
+    """Names each operation, and says which errors it can answer; those of a server in trouble are its `default`."""
+
+    def operation_helper(self, path: str | None = None, operations: Any = None, **kwargs: Any) -> None:
+        """Complete the operations of one path."""
+        view = kwargs["rule"].endpoint.rpartition(".")[2].removesuffix("View")
+        for method, operation in operations.items():
+            operation["operationId"] = f"{method}_{re.sub('(?<=[a-z])(?=[A-Z])', '_', view).lower()}"
+            for status in _errors_of(path or "", method, has_body="requestBody" in operation):
+                operation["responses"].setdefault(str(status.value), status.name)
+
+
+def _errors_of(path: str, method: str, *, has_body: bool) -> Iterator[HTTPStatus]:
+    """Yield what the caller may be told: by who they are, what they sent, and how the thing stands."""
+    yield HTTPStatus.UNAUTHORIZED
+    yield HTTPStatus.UNPROCESSABLE_ENTITY
+    if has_body:
+        yield from (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    if method == "delete" or not path.endswith("/session"):
+        yield HTTPStatus.FORBIDDEN
+    if "{" in path or (path.endswith("/tokens") and method == "post"):
+        yield HTTPStatus.NOT_FOUND
+    if "/organizations" in path and method != "get":
+        yield HTTPStatus.CONFLICT
+    if path.endswith("/content"):
+        yield HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
 
 
 class ModelyardApi(Api):  # type: ignore[misc]
@@ -39,10 +75,11 @@ class ModelyardApi(Api):  # type: ignore[misc]
                 "info": {"description": DESCRIPTION, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
                 "security": [{"token": []}, {"cookie": []}],
                 "components": {"securitySchemes": SECURITY},
+                "extra_plugins": [Errors()],
             },
         )
         self.register_field(Moment, "string", "date-time")
-        app.before_request(_refuse_other_media_types)
+        app.before_request(_refuse_what_nobody_can_keep)
 
     def handle_http_exception(self, error: HTTPException) -> Response:
         """Answer the framework's errors in the one shape."""
@@ -58,8 +95,57 @@ class ModelyardApi(Api):  # type: ignore[misc]
         self.spec.components.response("DEFAULT_ERROR", {"description": "An error.", "content": content}, lazy=True)
 
 
-def _refuse_other_media_types() -> None:
-    """Refuse a body that is not JSON before anybody parses it."""
+def _refuse_what_nobody_can_keep() -> None:
+    """Refuse, before anybody reads it, a body that is no JSON, and text in it or the address that no database takes."""
+    if not request.path.startswith(("/api/v1/", "/serve/")):
+        return
+    for name, value in (*(request.view_args or {}).items(), *request.args.items(multi=True)):
+        _check_text(str(name), str(name))
+        _check_text(str(value), str(name))
     has_body = bool(request.content_length) or "Transfer-Encoding" in request.headers
-    if has_body and request.path.startswith("/api/v1/") and not request.is_json:
-        raise UnsupportedMediaType(f"The body is {request.mimetype or 'of no named type'!r}; send application/json.")
+    if has_body and request.path.startswith("/api/v1/"):
+        if not request.is_json:
+            raise UnsupportedMediaType(
+                f"The body is {request.mimetype or 'of no named type'!r}; send application/json."
+            )
+        _check_json(_read_json())
+
+
+def _read_json() -> Any:
+    data = request.get_data(cache=True)
+    limit = request.max_content_length
+    if request.content_length is None and limit is not None and len(data) >= limit:
+        raise RequestEntityTooLarge  # werkzeug cuts a body of unknown length at the limit without a word
+    try:
+        return json.loads(data)
+    except RecursionError:
+        raise BadRequest("The JSON of the body is nested too deeply.") from None
+    except ValueError as error:
+        raise BadRequest(f"The body is not valid JSON: {error}.") from None
+
+
+def _check_json(body: Any) -> None:
+    """Look at every text, however deep, without recursion."""
+    waiting: list[tuple[Any, str, int]] = [(body, "", 0)]
+    while waiting:
+        value, name, depth = waiting.pop()
+        if depth > DEEPEST_JSON:
+            raise BadRequest(f"The JSON of the body is nested more than {DEEPEST_JSON} deep.")
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                _check_text(key, name or "body")
+                waiting.append((inner, f"{name}.{key}" if name else key, depth + 1))
+        elif isinstance(value, list):
+            waiting += [
+                (inner, f"{name}.{index}" if name else str(index), depth + 1) for index, inner in enumerate(value)
+            ]
+        elif isinstance(value, str):
+            _check_text(value, name or "body")
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise BadRequest("The body is not valid JSON: NaN and Infinity are no numbers of JSON.")
+
+
+def _check_text(value: str, name: str) -> None:
+    bad = UNKEEPABLE.search(value)
+    if bad is not None:
+        raise InvalidInput(f"{name} holds the character U+{ord(bad[0]):04X}.", hint="Take it out.", field=name)

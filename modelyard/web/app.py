@@ -11,6 +11,7 @@ from flask import Flask, Response, g, request
 from modelyard.core import db
 from modelyard.core.bootstrap import Services
 from modelyard.core.db import new_id
+from modelyard.core.errors import Unavailable
 from modelyard.web import api, auth, errors, health, metrics, mlflow, prediction, ui
 from modelyard.web.api_document import ModelyardApi
 from modelyard.web.context import services
@@ -46,15 +47,26 @@ def create_app(platform: Services) -> Flask:
 
 
 def _begin() -> None:
-    """Give the request an id (the caller's, if it is a plain one) and a database connection."""
+    """Give the request an id (the caller's, if it is a plain one) and, where it may need one, a database connection."""
     given = request.headers.get("X-Request-ID", "")
     g.request_id = given if REQUEST_ID.fullmatch(given) else new_id()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
     if request.path.startswith(STREAMING):
         request.max_content_length = services().settings.server.max_artifact_bytes
     metrics.begin()
-    g.connection = db.connection()
-    g.connection.__enter__()
+    if request.endpoint not in auth.OPEN_ENDPOINTS:
+        _take_connection()
+
+
+def _take_connection() -> None:
+    held = db.connection()
+    try:
+        held.__enter__()
+    except Unavailable:
+        if request.endpoint != "health.ready":  # which is there to say so
+            raise
+    else:
+        g.connection = held
 
 
 def _finish(response: Response) -> Response:

@@ -10,6 +10,8 @@ from modelyard.core.identity.service import actor_of_token, actor_of_user, anony
 from modelyard.web.context import services
 
 COOKIE = "modelyard_session"
+OPEN_ENDPOINTS = frozenset({None, "ui.asset", "ui.page", "health.live"})
+"""What is answered without a look at who asks, and without a database."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 PROOF_HEADER = "X-Requested-With"
 
@@ -20,7 +22,7 @@ def register(app: Flask) -> None:
 
 
 def _authenticate() -> None:
-    if request.endpoint is None or request.endpoint in {"ui.asset", "ui.page", "health.live"}:
+    if request.endpoint in OPEN_ENDPOINTS:
         g.actor = anonymous_actor(request_id=g.request_id, address=request.remote_addr or "")
         return
     g.actor = _actor()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 import structlog
 from flask import Flask, Response, g, request
 from peewee import PeeweeException
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestedRangeNotSatisfiable
 
 from modelyard.core import errors
 
@@ -46,6 +46,7 @@ CODE_OF_STATUS = {
     409: "conflict",
     413: "too_large",
     415: "unsupported_media_type",
+    416: "range_not_satisfiable",
     422: "invalid_input",
     429: "too_many_requests",
     503: "unavailable",
@@ -57,7 +58,7 @@ def problem(
 ) -> Response:
     """Make a problem+json answer; `errors` maps fields to what is wrong with them."""
     body: dict[str, Any] = {
-        "type": f"/api/docs/errors#{code}",
+        "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
@@ -73,14 +74,19 @@ def problem(
     return response
 
 
+def status_of(error_class: type[errors.ModelyardError]) -> HTTPStatus:
+    """Return the status of a class of errors: its own, or that of the nearest class above it."""
+    return next(STATUS[cls] for cls in error_class.__mro__ if cls in STATUS)
+
+
 def problem_of(error: errors.ModelyardError) -> Response:
     """Make the answer for one of our own errors."""
-    status = STATUS[type(error)]
+    status = status_of(type(error))
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "1"
-    field = error.details.get("field")
-    fields = {field: [error.message]} if field else None
+    field, several = error.details.get("field"), error.details.get("errors")
+    fields = {field: [error.message]} if field else _flatten(several) if several else None
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("request failed", error=str(error), path=request.path, exc_info=error)
         return problem(status, "The server could not do this.", code=error.code, headers=headers)
@@ -93,21 +99,28 @@ def problem_of_http(error: HTTPException) -> Response:
     data: dict[str, Any] = getattr(error, "data", None) or {}
     code = CODE_OF_STATUS.get(status, "error")
     if messages := data.get("messages"):
-        fields = _flatten(messages)
+        fields = _flatten({key: text for place in messages.values() for key, text in _named(place).items()})
         detail = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in fields.items())
         return problem(status, detail, code=code, errors=fields)
-    valid: Iterable[str] | None = getattr(error, "valid_methods", None)
-    headers = {"Allow": ", ".join(sorted(valid))} if valid else None
+    headers = {}
+    if valid := getattr(error, "valid_methods", None):
+        headers["Allow"] = ", ".join(sorted(valid))
+    if isinstance(error, RequestedRangeNotSatisfiable) and error.length is not None:
+        headers["Content-Range"] = f"bytes */{error.length}"
     return problem(status, error.description or HTTPStatus(status).phrase, code=code, headers=headers)
 
 
+def _named(messages: Any) -> dict[str, Any]:
+    """Return what webargs says of one place of the request (the body, the query) by field."""
+    return messages if isinstance(messages, dict) else {"body": messages}
+
+
 def _flatten(messages: Any, prefix: str = "") -> dict[str, list[str]]:
-    """Turn webargs' nested messages (location, field, index) into `{field: [texts]}`."""
-    if isinstance(messages, dict):
+    """Turn nested messages (field, index) into `{field: [texts]}`; a schema's own are those of the body."""
+    if isinstance(messages, Mapping):
         found: dict[str, list[str]] = {}
         for key, value in messages.items():
-            inner = prefix if not prefix and key in {"json", "query", "path", "headers"} else f"{prefix}{key}."
-            found |= _flatten(value, inner)
+            found |= _flatten(value, prefix if key == "_schema" else f"{prefix}{key}.")
         return found
     texts = messages if isinstance(messages, list) else [messages]
     return {prefix.rstrip(".") or "body": [str(text) for text in texts]}

@@ -57,8 +57,9 @@ def is_local() -> bool:
 
 def _database() -> str:
     try:
-        db.database.execute_sql("SELECT 1").fetchone()
-        missing = [] if current_app.extensions.get(SCHEMA_IS_CURRENT) else pending()
+        with db.connection():
+            db.database.execute_sql("SELECT 1").fetchone()
+            missing = [] if current_app.extensions.get(SCHEMA_IS_CURRENT) else pending()
     except (PeeweeException, ModelyardError):
         return "does not answer"
     current_app.extensions[SCHEMA_IS_CURRENT] = not missing
@@ -68,8 +69,9 @@ def _database() -> str:
 def _worker() -> str:
     patience_ms = 2 * services().settings.worker.lease_seconds * 1000
     try:
-        newest = WorkerRow.select().order_by(WorkerRow.seen_at_ms.desc()).first()
-    except PeeweeException:
+        with db.connection():
+            newest = WorkerRow.select().order_by(WorkerRow.seen_at_ms.desc()).first()
+    except (PeeweeException, ModelyardError):
         return "unknown"
     if newest is None:
         return "none has reported"

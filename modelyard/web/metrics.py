@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from typing import Any
@@ -20,7 +21,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 def register(app: Flask) -> None:
-    """Answer `/metrics`, to loopback or a token with the scope `admin`."""
+    """Answer `/metrics`, to loopback and to instance administrators."""
     app.add_url_rule("/metrics", "metrics", show)
 
 
@@ -38,6 +39,11 @@ def finish(response: Response) -> None:
         SECONDS.labels(method, endpoint).observe(time.perf_counter() - g.began)
 
 
+def _quoted(value: str) -> str:
+    """Write a label's value as the text format wants it."""
+    return json.dumps(value, ensure_ascii=False)
+
+
 def show() -> Response:
     """Show the metrics of all server processes."""
     if not is_local() and not actor().is_instance_admin:
@@ -47,7 +53,7 @@ def show() -> Response:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     failures = "".join(
-        f'modelyard_plugin_failures_total{{plugin="{plugin}",operation="{operation}"}} {count}\n'
+        f"modelyard_plugin_failures_total{{plugin={_quoted(plugin)},operation={_quoted(operation)}}} {count}\n"
         for (plugin, operation), count in sorted(services().guard.failures.items())
     )
     head = (

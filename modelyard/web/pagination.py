@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from flask import request
 from marshmallow import Schema, fields, validate
@@ -17,6 +18,7 @@ from peewee import IntegerField
 from modelyard.core.errors import InvalidInput
 
 LONGEST_PAGE = 200
+LARGEST_KEY = 2**63 - 1
 
 
 class PageArguments(Schema):
@@ -42,17 +44,31 @@ def page_schema(item: type[Schema]) -> type[Schema]:
     )
 
 
-def encode_cursor(position: Any) -> str:
-    """Make an opaque cursor of a JSON value."""
-    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
+def encode_cursor(position: int | str) -> str:
+    """Make an opaque cursor of the present list for the row after `position`."""
+    return base64.urlsafe_b64encode(json.dumps([_list_name(), position]).encode()).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str) -> Any:
-    """Read what `encode_cursor` made; raises `InvalidInput` for anything else."""
+def decode_cursor(cursor: str, kind: type[int] | type[str]) -> Any:
+    """Read what `encode_cursor` made for this list; raises `InvalidInput` for anything else."""
     try:
-        return json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, binascii.Error):
-        raise InvalidInput(f"cursor {cursor[:40]!r} is none of ours.", hint="Leave it out.", field="cursor") from None
+        name, position = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+    except (ValueError, TypeError, RecursionError, binascii.Error):
+        name, position = "", None
+    if name != _list_name() or type(position) is not kind or not _can_be_compared(position):
+        raise InvalidInput(f"cursor {cursor[:40]!r} is none of this list.", hint="Leave it out.", field="cursor")
+    return position
+
+
+def _list_name() -> str:
+    """Name the list that is asked for, so that no cursor of another one is taken for its own."""
+    return hashlib.blake2s(request.path.rstrip("/").encode("utf-8", "replace"), digest_size=6).hexdigest()
+
+
+def _can_be_compared(position: int | str) -> bool:
+    if isinstance(position, int):
+        return abs(position) <= LARGEST_KEY
+    return "\0" not in position and not any("\ud800" <= letter <= "\udfff" for letter in position)
 
 
 def page_of(
@@ -68,9 +84,7 @@ def page_of(
     The cursor holds the last key: a row that comes or goes elsewhere neither repeats nor hides another.
     """
     if arguments["cursor"]:
-        after = decode_cursor(arguments["cursor"])
-        if type(after) is not (int if isinstance(key, IntegerField) else str):
-            raise InvalidInput("cursor is none of ours.", hint="Leave it out.", field="cursor")
+        after = decode_cursor(arguments["cursor"], int if isinstance(key, IntegerField) else str)
         query = query.where(key < after if descending else key > after)
     rows = list(query.limit(arguments["limit"] + 1))
     more = len(rows) > arguments["limit"]
@@ -84,7 +98,7 @@ def envelope(items: list[Any], cursor: str | None) -> tuple[dict[str, Any], int,
     headers = {}
     if cursor is not None:
         query = urlencode({**request.args.to_dict(), "cursor": cursor})
-        headers["Link"] = f'<{request.path}?{query}>; rel="next"'
+        headers["Link"] = f'<{quote(request.path)}?{query}>; rel="next"'
     return {"items": items, "next_cursor": cursor}, 200, headers
 
 

@@ -46,7 +46,8 @@ def test_an_organization_and_a_project_are_made_by_the_forms(page: Any, watch: A
 
 
 def names(page: Any) -> list[str]:
-    return page.get_by_role("region", name="Runs").locator("tbody tr td:first-child").all_inner_texts()
+    found: list[str] = page.get_by_role("region", name="Runs").locator("tbody tr td:first-child").all_inner_texts()
+    return found
 
 
 def test_runs_are_sorted_filtered_and_come_by_themselves(page: Any, watch: Any, site: Site) -> None:
@@ -139,7 +140,6 @@ def test_a_deployment_that_cannot_start_says_so_on_its_card(page: Any, watch: An
 
     # Its files are no model that anything could load; the replica's own words come up to the card.
     expect(card).to_contain_text("the model cannot be loaded", timeout=REPLICA_STARTS_WITHIN_MS)
-    expect(card.get_by_text("Failed", exact=True)).to_be_visible()
     card.get_by_role("button", name="Delete risk-live").click()
     question = page.get_by_role("dialog", name="Delete the deployment risk-live?")
     expect(question.get_by_role("button", name="Delete deployment")).to_be_disabled()

@@ -79,7 +79,7 @@ def reap() -> None:
         code = child.poll()
         if code is not None:
             _children.pop(pid, None)
-            with suppress(FileNotFoundError):
+            if (read(directory / "spawned.json") or {}).get("pid") == pid:
                 write(directory / "exit.json", {"pid": pid, "code": code})
 
 

@@ -28,7 +28,8 @@ from modelyard.plugins.local_process.requirements import Differences, compare
 
 HOST = "127.0.0.1"
 PROBE_SECONDS = 2
-STATE_FILES = ("nonce", "spawned.json", "replica.json", "failure.json", "exit.json")
+EXIT = "exit.json"
+STATE_FILES = ("nonce", "spawned.json", "replica.json", "failure.json", EXIT)
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
 LONGEST_REASON = 1000
 
@@ -76,7 +77,7 @@ class LocalProcess(DeploymentTarget):
         if state is not None:
             note = str((life.read(directory / "spawned.json") or {}).get("note", ""))
             return _probe(state, directory, note) if "port" in state else _starting(state, "", note)
-        if not any((directory / name).exists() for name in STATE_FILES):
+        if not any((directory / name).exists() for name in STATE_FILES if name != EXIT):
             return ReplicaStatus("absent")
         return ReplicaStatus("failed", None, _reason(directory))
 
@@ -192,7 +193,7 @@ def _reason(directory: Path) -> str:
 
 
 def _how_it_ended(directory: Path) -> str:
-    seen, spawned = (life.read(directory / name) or {} for name in ("exit.json", "spawned.json"))
+    seen, spawned = (life.read(directory / name) or {} for name in (EXIT, "spawned.json"))
     code = seen.get("code")
     if type(code) is not int or seen["pid"] != spawned.get("pid"):
         return "ended"

@@ -7,7 +7,8 @@ from typing import Any
 from flask.views import MethodView
 from flask_smorest import Blueprint
 
-from modelyard.core.identity.policy import require_sign_in
+from modelyard.core.errors import NotFound, PluginNotFound
+from modelyard.core.identity.policy import require_scope, require_sign_in
 from modelyard.core.plugin_manager import PluginStatus, ProviderEntry
 from modelyard.web.context import actor, services
 from modelyard.web.schemas.plugins import PluginSchema, PluginsSchema, ProvidersSchema
@@ -27,6 +28,11 @@ def show(status: PluginStatus) -> dict[str, Any]:
     return {"providers": map(show_provider, status.providers), **{key: getattr(status, key) for key in columns}}
 
 
+def _require_reader() -> None:
+    require_sign_in(actor())
+    require_scope(actor(), "read", "plugin.read")
+
+
 @blueprint.route("/plugins")
 class PluginsView(MethodView):
     """All plugins."""
@@ -34,7 +40,7 @@ class PluginsView(MethodView):
     @blueprint.response(200, PluginsSchema)
     def get(self) -> dict[str, Any]:
         """List every installed plugin, loaded or not, and why."""
-        require_sign_in(actor())
+        _require_reader()
         return {"items": [show(status) for status in services().plugins.plugins()]}
 
 
@@ -45,8 +51,11 @@ class PluginView(MethodView):
     @blueprint.response(200, PluginSchema)
     def get(self, plugin: str) -> dict[str, Any]:
         """Show a plugin."""
-        require_sign_in(actor())
-        return show(services().plugins.plugin(plugin))
+        _require_reader()
+        try:
+            return show(services().plugins.plugin(plugin))
+        except PluginNotFound as missing:
+            raise NotFound(missing.message, hint=missing.hint) from None
 
 
 @blueprint.route("/providers")
@@ -56,7 +65,7 @@ class ProvidersView(MethodView):
     @blueprint.response(200, ProvidersSchema)
     def get(self) -> dict[str, Any]:
         """List every provider with the JSON Schema of its settings."""
-        require_sign_in(actor())
+        _require_reader()
         entries = services().plugins.providers()
         described = [
             {**show_provider(entry), "plugin": entry.plugin, "settings_schema": entry.json_schema} for entry in entries

@@ -77,7 +77,9 @@ class ProjectView(MethodView):
         """Change a project."""
         found = open_project(organization, project)
         if "storage_connection_id" in changes:
-            found = services().connections.use_storage(actor(), found, changes.pop("storage_connection_id"))
+            storage = changes.pop("storage_connection_id")
+            services().projects.check_changes(actor(), found, changes)
+            found = services().connections.use_storage(actor(), found, storage)
         return show(services().projects.edit(actor(), found, changes))
 
 

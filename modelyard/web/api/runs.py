@@ -167,11 +167,11 @@ class ArtifactsView(MethodView):
         """List a folder of the run's artifacts."""
         found = open_project(organization, project)
         root = _root(found, run_id)
-        folder = "/".join(part for part in (root, arguments["path"].strip("/")) if part)
-        files = services().artifacts.list(actor(), found, folder)
+        folder = arguments["path"].strip("/")
+        files = services().artifacts.list(actor(), found, f"{root}/{folder}" if folder else root)
         items = [
             {
-                "path": file.path.removeprefix(root).strip("/"),
+                "path": f"{folder}/{file.path}" if folder else file.path,
                 "is_directory": file.is_directory,
                 "size_bytes": None if file.is_directory else file.size_bytes,
             }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from flask import Response, request
+from flask import Response, after_this_request, request
 from flask.views import MethodView
 from flask_smorest import Blueprint
 
@@ -24,8 +24,11 @@ class SessionView(MethodView):
 
     @blueprint.response(200, SessionSchema)
     def get(self) -> dict[str, Any]:
-        """Say who the caller is."""
+        """Say who the caller is; a session by cookie lasts on from now."""
         require_sign_in(actor())
+        secret = request.cookies.get(COOKIE)
+        if actor().kind == "user" and secret:
+            after_this_request(lambda response: _give_cookie(response, secret))
         user = User.get_by_id(actor().user_id)
         scopes = actor().scopes
         return {"kind": actor().kind, "user": user, "scopes": None if scopes is None else sorted(scopes)}
@@ -44,10 +47,7 @@ class SessionView(MethodView):
         )
         body = SessionSchema().dump({"kind": "user", "user": user, "scopes": None})
         response = Response(json.dumps(body), status=201, content_type="application/json")
-        hours = services().settings.server.session_hours
-        https = services().settings.public_url.startswith("https:")
-        response.set_cookie(COOKIE, secret, max_age=hours * 3600, httponly=True, samesite="Lax", secure=https, path="/")
-        return response
+        return _give_cookie(response, secret)
 
     @blueprint.response(204)
     def delete(self) -> Any:
@@ -57,3 +57,11 @@ class SessionView(MethodView):
         response = Response(status=204)
         response.delete_cookie(COOKIE, path="/")
         return response
+
+
+def _give_cookie(response: Response, secret: str) -> Response:
+    """Set the session's cookie for as long as the session lasts without use."""
+    seconds = services().settings.server.session_hours * 3600
+    https = services().settings.public_url.startswith("https:")
+    response.set_cookie(COOKIE, secret, max_age=seconds, httponly=True, samesite="Lax", secure=https, path="/")
+    return response

@@ -7,6 +7,7 @@ from typing import Any
 from flask.views import MethodView
 from flask_smorest import Blueprint
 
+from modelyard.core.errors import InvalidInput
 from modelyard.core.identity.models import ApiToken
 from modelyard.core.projects.access import find_project
 from modelyard.core.projects.models import Project
@@ -40,7 +41,12 @@ class TokensView(MethodView):
     def post(self, wish: dict[str, Any]) -> dict[str, Any]:
         """Make a token; the answer is the only place that ever shows it."""
         organization, slug = wish.pop("organization"), wish.pop("project")
-        bound = find_project(actor(), organization or "", slug) if slug else None
+        if (organization is None) != (slug is None):
+            missing = "project" if slug is None else "organization"
+            raise InvalidInput(
+                f"{missing} is missing: a token is bound to a project of an organization, or to none.", field=missing
+            )
+        bound = find_project(actor(), organization, slug) if slug is not None else None
         token, whole = services().tokens.create(actor(), project=bound, **wish)
         return {**show(token), "token": whole}
 

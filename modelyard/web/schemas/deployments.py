@@ -72,7 +72,10 @@ class RollbackSchema(StrictSchema):
     """Which revision to go back to."""
 
     revision = fields.Integer(
-        load_default=None, allow_none=True, metadata={"description": "By default the one before the present one."}
+        load_default=None,
+        allow_none=True,
+        validate=validate.Range(1, 2**31 - 1),
+        metadata={"description": "By default the one before the present one."},
     )
 
 

@@ -88,6 +88,7 @@ def test_a_revision_that_is_overtaken_is_ended_at_once(world: World) -> None:
     assert sorted(key[1:] for key in world.target.running) == [(1, 0), (3, 0)]
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_a_failing_start_counts_and_backs_off(world: World) -> None:
     world.target.broken.add("1")
     world.create()
@@ -108,6 +109,7 @@ def test_a_failing_start_counts_and_backs_off(world: World) -> None:
     assert world.last_event().after["message"] == "the model is broken"
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_a_start_waits_for_its_pause(world: World) -> None:
     world.target.broken.add("1")
     world.create()
@@ -142,6 +144,7 @@ def test_a_replica_that_died_is_started_again(world: World) -> None:
     assert world.events() == ["created", "became_ready", "became_ready"]
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_one_of_two_dead_is_degraded(world: World) -> None:
     world.create(replicas=2)
     world.settle()
@@ -153,6 +156,7 @@ def test_one_of_two_dead_is_degraded(world: World) -> None:
     assert addresses == ["http://replica-1-1"]
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_a_replica_that_dies_again_and_again_is_not_hurried(world: World) -> None:
     world.create()
     for _ in range(4):
@@ -243,6 +247,7 @@ def unreachable(_: Any) -> None:
     ("answer", "text"),
     [(raising, "out of order"), (unreachable, "cluster does not answer"), (lambda _: "rubbish", "str instead of")],
 )
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_what_a_target_does_wrong_costs_only_itself(world: World, answer: Any, text: str) -> None:
     world.create("other")
     world.settle()
@@ -278,6 +283,7 @@ def test_what_cannot_be_seen_goes_on_serving(world: World) -> None:
     assert "stop" not in [call[0] for call in world.target.calls]
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_a_target_that_hangs_costs_its_deadline(world: World, gate: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("modelyard.core.providers.OBSERVE_SECONDS", 0.1)
     world.target.ailing["observe"] = lambda _: gate.wait()
@@ -287,6 +293,7 @@ def test_a_target_that_hangs_costs_its_deadline(world: World, gate: Any, monkeyp
     assert Job.get().state == "queued"
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_a_start_that_raises_is_counted(world: World) -> None:
     world.target.ailing["start"] = raising
     world.create()
@@ -299,6 +306,7 @@ def test_a_start_that_raises_is_counted(world: World) -> None:
 
 
 @pytest.mark.parametrize(("verb", "left"), [("stop", "stopped"), ("delete", "deleted")])
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_a_replica_that_cannot_be_ended_is_tried_again_beside_the_others(world: World, verb: str, left: str) -> None:
     world.create(replicas=3)
     world.settle()
@@ -402,6 +410,7 @@ def storage(world: World, monkeypatch: pytest.MonkeyPatch) -> Storage:
         OSError(28, "No space left on device"),
     ],
 )
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_a_storage_that_does_not_answer_is_waited_for(world: World, storage: Storage, error: Exception) -> None:
     storage.error = error
     world.create()
@@ -419,6 +428,7 @@ def test_a_storage_that_does_not_answer_is_waited_for(world: World, storage: Sto
     assert world.events() == ["created", "became_ready", "became_ready"]
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_a_storage_that_never_answers_has_failed_in_the_end(world: World, storage: Storage) -> None:
     storage.error = PluginUnavailable("no such host", plugin="s3", operation="list")
     world.create()
@@ -431,6 +441,7 @@ def test_a_storage_that_never_answers_has_failed_in_the_end(world: World, storag
 
 
 @pytest.mark.parametrize("path", ["../../escape", "/etc/passwd", "elsewhere/file", "a/../../b", ""])
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_a_storage_that_lists_foreign_files_writes_nothing(world: World, storage: Storage, path: str) -> None:
     source = f"{world.project.public_id}/0/1/model"
     listed = f"{source}/{path}" if path[:1] == "." else path
@@ -441,6 +452,7 @@ def test_a_storage_that_lists_foreign_files_writes_nothing(world: World, storage
     assert homes(world, "models") == []
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_half_fetched_models_are_not_used_and_go_away(world: World) -> None:
     world.create()
     world.settle()
@@ -453,6 +465,7 @@ def test_half_fetched_models_are_not_used_and_go_away(world: World) -> None:
     assert len(homes(world, "models")) == 2
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_old_models_are_forgotten_but_the_newest_few(world: World) -> None:
     world.create()
     world.settle()
@@ -466,6 +479,7 @@ def test_old_models_are_forgotten_but_the_newest_few(world: World) -> None:
     assert world.get().status == "ready"
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_a_model_that_vanished_under_a_running_replica_is_fetched_again(world: World) -> None:
     world.create()
     world.settle()

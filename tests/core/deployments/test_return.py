@@ -10,6 +10,9 @@ from modelyard.core.deployments.models import DeploymentRevision
 from modelyard.core.errors import PluginUnavailable
 from tests.core.deployments.conftest import World
 
+# Both databases see a return in test_crashes.py.
+pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"])
+
 
 @pytest.fixture
 def rolling(world: World) -> World:

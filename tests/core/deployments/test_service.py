@@ -40,6 +40,7 @@ def test_a_wish_is_written_with_its_revision_its_event_and_its_job(world: World)
 
 
 @pytest.mark.parametrize(("asked", "got"), [("2", 2), ("latest", 3), ("champion", 1), ("@champion", 1)])
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_a_version_is_named_by_number_alias_or_latest(world: World, asked: str, got: int) -> None:
     world.services.model_versions.set_alias(world.owner, world.project, "risk", "champion", 1)
     world.create(version=asked)
@@ -87,6 +88,7 @@ def test_what_cannot_be_is_refused_and_nothing_is_written(world: World) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["replicas", "ready_within_seconds", "environment", "name"])
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_the_field_that_is_wrong_is_named(world: World, wrong: str) -> None:
     value = {"replicas": 65, "ready_within_seconds": 0, "environment": {"a b": ""}, "name": "A"}[wrong]
     with pytest.raises(InvalidInput) as caught:
@@ -122,6 +124,7 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
 
 
 @pytest.mark.parametrize(("changes", "told"), CHANGES)
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_each_change_is_a_new_revision(world: World, changes: dict[str, Any], told: list[str]) -> None:
     world.create(environment={"A": "1"})
     edited = world.edit(**changes)
@@ -135,6 +138,7 @@ def test_each_change_is_a_new_revision(world: World, changes: dict[str, Any], to
 
 
 @pytest.mark.parametrize("changes", [{}, {"version": "1"}, {"replicas": 1, "environment": {"A": "1"}}])
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_no_change_is_no_revision(world: World, changes: dict[str, Any]) -> None:
     world.create(environment={"A": "1"})
     assert world.edit(**changes).revision == 1
@@ -197,6 +201,7 @@ ROLES = {
 
 
 @pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_who_may_do_what(world: World, factories: Factories, role: str | None) -> None:
     world.create()
     before = world.written()

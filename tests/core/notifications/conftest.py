@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from textwrap import dedent
 from types import ModuleType
 
 import pytest
+
+from modelyard.config.settings import PluginSettings, Settings
 
 PLUGIN = '''
     """Writes down what it is told; raises what `FAIL` holds."""
@@ -59,6 +62,12 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.delitem(sys.modules, "parrot", raising=False)
     importlib.invalidate_caches()
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Leave out the example plugin, which the demo may have installed: it listens, too."""
+    return dataclasses.replace(settings, plugins=PluginSettings(disabled=("carrier_pigeon",)))
 
 
 @pytest.fixture

@@ -1,0 +1,153 @@
+"""Lists page by page: every row once, whatever comes and goes meanwhile, and no cursor but the list's own."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from modelyard.core.bootstrap import Services
+from tests.factories import Factories
+from tests.web.conftest import Place
+from tests.web.test_problems import problem
+
+on_sqlite = pytest.mark.parametrize("database_kind", ["sqlite"])
+
+
+def walk(place: Place, path: str, key: str, *, meanwhile: Callable[[int], Any] = lambda page: None) -> list[Any]:
+    """Follow the `Link` headers; `meanwhile` is called after each page."""
+    found: list[Any] = []
+    address, page = path, 0
+    while True:
+        answer = place.call("GET", address)
+        assert answer.status_code == 200, answer.get_json()
+        body = answer.get_json()
+        found += [item[key] for item in body["items"]]
+        link = re.fullmatch(r'<(.*)>; rel="next"', answer.headers.get("Link", ""))
+        assert (link is None) == (body["next_cursor"] is None)
+        if link is None:
+            return found
+        address = link[1]
+        meanwhile(page := page + 1)
+
+
+def test_every_row_comes_once_while_others_are_made(services: Services, place: Place) -> None:
+    names = ["b", "d", "f", "h", "Q", "ü", "漢", "_", "a b", "z%"]
+    for name in names:
+        services.models.create(place.actor, place.project, name=name)
+
+    def meddle(page: int) -> None:
+        services.models.create(place.actor, place.project, name=f"aa{page}")
+        services.models.create(place.actor, place.project, name=f"zz{page}")
+        if page == 2:
+            services.models.delete(place.actor, place.project, "z%")
+
+    found = walk(place, "/models?limit=3", "name", meanwhile=meddle)
+    assert len(set(found)) == len(found)
+    assert set(names) - {"z%"} <= set(found)
+    assert found == [item for item in walk(place, "/models?limit=200", "name") if item in found]
+
+
+def test_newest_first_shows_no_later_ones_and_repeats_none(services: Services, place: Place) -> None:
+    for number in range(7):
+        services.models.create(place.actor, place.project, name=f"m{number}")
+    first = walk(place, "/events?limit=100", "id")
+    found = walk(
+        place, "/events?limit=2", "id",
+        meanwhile=lambda page: services.models.create(place.actor, place.project, name=f"late{page}"),
+    )  # fmt: skip
+    assert found == first
+
+
+LISTS = [
+    "/api/v1/tokens", "/api/v1/organizations", "ORG/members", "ORG/projects", "/members", "/connections", "/models",
+    "/models/risk/versions", "/models/risk/stage-changes", "/deployments", "/deployments/live/revisions", "/events",
+    "/deliveries", "/experiments", "/runs",
+]  # fmt: skip
+
+
+@pytest.fixture
+def filled(services: Services, factories: Factories, place: Place) -> Place:
+    """Three rows in (nearly) every list."""
+    organization, actor, project = place.project.organization.slug, place.actor, place.project
+    for number in range(3):
+        factories.token(place.user)
+        factories.organization(f"other-{number}", owner=place.user)
+        factories.member(project, "viewer")
+        services.projects.create(actor, organization, slug=f"p{number}", name="P")
+        services.connections.create(actor, project, name=f"c{number}", kind="notifier", provider="log", settings={})
+        services.experiments.create(actor, project, name=f"e{number}")
+        services.models.create(actor, project, name=f"m{number}")
+    services.models.create(actor, project, name="risk")
+    for number in range(1, 4):
+        services.model_versions.create(actor, project, "risk", source="mlflow-artifacts:/m")
+        services.model_versions.promote(actor, project, "risk", number, stage="Staging")
+    return place
+
+
+@on_sqlite
+def test_every_list_is_walked_page_by_page(filled: Place) -> None:
+    for path in LISTS:
+        address = path.replace("ORG", f"/api/v1/organizations/{filled.project.organization.slug}")
+        if "/deployments/" in address:
+            continue
+        keys = {"/members": "username", "ORG/members": "username", "/models/risk/stage-changes": "changed_at"}
+        key = keys.get(path, "id")
+        whole = walk(filled, f"{address}?limit=200", key)
+        assert walk(filled, f"{address}?limit=1", key) == whole, path
+        assert len(whole) >= 3 or path in {"/deployments", "/runs"}, path
+
+
+def encoded(position: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
+
+
+@on_sqlite
+def test_a_cursor_of_another_list_is_refused(filled: Place, factories: Factories) -> None:
+    own = {
+        path: filled.call("GET", f"{path}?limit=1").get_json()["next_cursor"]
+        for path in ("/models", "/events", "/connections", "/models/risk/versions", "/experiments", "/deliveries")
+    }
+    assert all(own.values())
+    for path in own:
+        for other, cursor in own.items():
+            answer = filled.call("GET", f"{path}?cursor={quote(cursor)}")
+            if path == other:
+                assert answer.status_code == 200
+            else:
+                problem(answer, 422, "invalid_input")
+    second = factories.project(owner=filled.user)
+    elsewhere = f"/api/v1/organizations/{second.organization.slug}/projects/{second.slug}/models"
+    problem(filled.call("GET", f"{elsewhere}?cursor={quote(own['/models'])}"), 422, "invalid_input")
+
+
+def test_a_cursor_that_is_made_up_is_refused(filled: Place) -> None:
+    for path, good in (("/models", "a"), ("/events", 1)):
+        cursor = filled.call("GET", f"{path}?limit=1").get_json()["next_cursor"]
+        name = json.loads(base64.urlsafe_b64decode(cursor + "=="))[0]
+        assert filled.call("GET", f"{path}?cursor={encoded([name, good])}").status_code == 200
+        made_up = [
+            "x", "!!!", "=", "AAAA", "漢", encoded(5), encoded("a"), encoded(None), encoded([good]),
+            encoded([name, None]), encoded([name, True]), encoded([name, 1.5]), encoded([name, [good]]),
+            encoded({name: good}),
+            encoded([name, 10**30]), encoded([name, -(10**30)]), encoded([name, "a\0"]), encoded([name, "\ud800"]),
+            encoded(["other", good]), encoded([name, good, good]), cursor[:-3], cursor + "AAAA",
+            base64.urlsafe_b64encode(b"[" * 5000).decode(), base64.urlsafe_b64encode(b"9" * 5000).decode(),
+        ]  # fmt: skip
+        for wrong in made_up:
+            answer = filled.call("GET", path, query_string={"cursor": wrong})
+            assert set(problem(answer, 422, "invalid_input")["errors"]) == {"cursor"}, wrong
+
+
+@on_sqlite
+@pytest.mark.parametrize("name", ["漢字", "ü b", "a%b?c#d&e"])
+def test_a_link_leads_on_whatever_the_name(services: Services, place: Place, name: str) -> None:
+    services.models.create(place.actor, place.project, name=name)
+    for _ in range(3):
+        services.model_versions.create(place.actor, place.project, name, source="mlflow-artifacts:/m")
+    assert walk(place, f"/models/{quote(name, safe='')}/versions?limit=2", "version") == [3, 2, 1]
