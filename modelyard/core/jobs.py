@@ -107,13 +107,18 @@ class Lease:
         wanted = table.run_after_ms > WANTED_ONCE
         done_at = now_ms()
         if again is not None:
-            due = done_at + int(again.after_seconds * 1000)
-            sooner = wanted & (table.run_after_ms < due)
-            when = Case(None, [(sooner, table.run_after_ms)], due)
+            when = self._no_later_than(done_at + int(again.after_seconds * 1000))
             self.confirm(state="queued", run_after_ms=when, attempts=0, leased_by=None, **changes)
             return
-        changes = {"leased_by": None, "attempts": 0, **changes}
-        self.confirm(state=Case(None, [(wanted, "queued")], "done"), **self._closing(wanted, done_at), **changes)
+        closing = {"leased_by": None, "attempts": Case(None, [(wanted, 0)], table.attempts)}
+        state = Case(None, [(wanted, "queued")], "done")
+        self.confirm(state=state, **closing, **self._closing(wanted, done_at), **changes)
+
+    def _no_later_than(self, due_ms: int) -> Any:
+        """Return when the row is due next: at `due_ms`, or sooner if somebody asked for that since it was claimed."""
+        table = self.table
+        sooner = (table.run_after_ms > WANTED_ONCE) & (table.run_after_ms < due_ms)
+        return Case(None, [(sooner, table.run_after_ms)], due_ms)
 
     def _closing(self, wanted: Any, done_at: int) -> dict[str, Any]:
         if self.table is not Job:
@@ -126,7 +131,7 @@ class Lease:
     def fail(self, error: str, *, retry_after_seconds: float | None) -> None:
         """Record the error, and queue the row again after a pause, or close it as failed where that is None."""
         if retry_after_seconds is not None:
-            due = now_ms() + int(retry_after_seconds * 1000)
+            due = self._no_later_than(now_ms() + int(retry_after_seconds * 1000))
             self.confirm(state="queued", run_after_ms=due, leased_by=None, last_error=error)
             return
         closing = {"dedupe_key": None, "finished_at_ms": now_ms()} if self.table is Job else {}

@@ -61,8 +61,13 @@ class Application:
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [response.body]
 
     def record(self, route: str, method: str, path: str, status: int, seconds: float) -> None:
-        """Count one answered request and write its line of the access log, which is JSON on stdout."""
+        """Count one answered request and write its line of the access log, which is JSON on stdout.
+
+        Health probes that went well are left out: every few seconds one, they would bury what the model says.
+        """
         self.metrics.observe(route, status, seconds)
+        if path.startswith("/health/") and status == HTTPStatus.OK:
+            return
         line = {"method": method, "path": path, "status": status, "duration_ms": round(seconds * 1000, 3)}
         # Whoever read the log may be gone; that is no reason to stop answering.
         with contextlib.suppress(OSError, ValueError):

@@ -105,6 +105,14 @@ def test_again_keeps_a_sooner_wish(opened_database: Any) -> None:
     assert Job.claim("a", LEASE_MS) is not None
 
 
+def test_a_failed_attempt_does_not_put_off_a_wish_that_came_meanwhile(opened_database: Any) -> None:
+    enqueue("x", {}, dedupe_key="k")
+    job = Job.claim("a", LEASE_MS)
+    enqueue("x", {}, dedupe_key="k")
+    lease_of(job).fail("not now", retry_after_seconds=600)
+    assert Job.claim("a", LEASE_MS) is not None
+
+
 def test_a_rolled_back_transaction_leaves_no_job(opened_database: Any) -> None:
     with pytest.raises(ZeroDivisionError), db.atomic():
         enqueue("x", {})

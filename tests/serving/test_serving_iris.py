@@ -177,6 +177,13 @@ def test_metrics_count_by_route_and_status(server: Server) -> None:
     assert lines["modelyard_serving_ready"] == "1"
 
 
+def test_probes_that_went_well_leave_no_line(server: Server) -> None:
+    assert server.call("/health/ready").status == 200
+    server.call("/after-the-probe")
+    assert "after-the-probe" in server.stdout
+    assert not [line for line in server.stdout.splitlines() if '"/health/ready", "status": 200' in line]
+
+
 def test_every_request_is_one_line_of_json_without_its_query(server: Server) -> None:
     server.call("/seen-once?secret=1")
     line = next(line for line in server.stdout.splitlines() if "seen-once" in line)
