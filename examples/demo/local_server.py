@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -34,8 +35,8 @@ class LocalServer:
 
     def begin_anew(self) -> None:
         """End what an earlier tour left running, and remove its data."""
-        for lock in (self.data / "serve.lock", self.directory / "receiver.pid"):
-            if lock.exists() and lock.read_text().strip().isdigit():
+        for lock in (self.data / "serve.lock", self.directory / "receiver.lock"):
+            if is_held(lock):
                 end(int(lock.read_text()))
         for state in self.data.glob("deployments/*/revision-*/replica-*/replica.json"):
             replica = json.loads(state.read_text())
@@ -66,10 +67,9 @@ class LocalServer:
         """End server and receiver, as far as they were started."""
         if self._process is not None and self._process.poll() is None:
             self.stop()
-        receiver = self.directory / "receiver.pid"
-        if receiver.exists():
+        receiver = self.directory / "receiver.lock"
+        if is_held(receiver):
             end(int(receiver.read_text()))
-            receiver.unlink()
 
     def _is_ready(self) -> bool:
         if self._process is not None and self._process.poll() is not None:
@@ -79,6 +79,18 @@ class LocalServer:
                 return bool(json.load(answer)["status"] == "ready")
         except (OSError, urllib.error.URLError):
             return False
+
+
+def is_held(lock: Path) -> bool:
+    """Say whether the process that wrote its number into the file still holds it."""
+    if not lock.exists():
+        return False
+    with lock.open() as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def free_port(wanted: int) -> int:

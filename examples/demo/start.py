@@ -55,18 +55,13 @@ def check_tools() -> None:
 
 def fingerprint() -> str:
     """Name the state of what is installed, so that a second run installs only what has changed."""
-    names = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "modelyard", "setup.cfg", "_build"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.split()
     digest = hashlib.sha256()
-    for path in sorted(ROOT / name for name in names):
-        if path.is_file():
+    for folder, folders, files in os.walk(ROOT / "modelyard"):
+        folders[:] = sorted(set(folders) - {"node_modules", "dist", "__pycache__"})
+        for path in [Path(folder, name) for name in sorted(files)]:
             digest.update(f"{path}:{path.stat().st_mtime_ns}:{path.stat().st_size}\n".encode())
-    return digest.hexdigest() if names else str(time.time())
+    digest.update((ROOT / "setup.cfg").read_bytes())
+    return digest.hexdigest()
 
 
 def pip(title: str, *arguments: str) -> None:

@@ -78,19 +78,18 @@ class Tour:
 
     def connect_notifiers(self, report: Report) -> str:
         """Make two connections: the server's log, and a webhook to a small receiver of ours."""
-        port_file = self.directory / "receiver.port"
+        port_file, lock_file = self.directory / "receiver.port", self.directory / "receiver.lock"
         for old in (port_file, self._received, self._loft):
             old.unlink(missing_ok=True)
         script = [sys.executable, str(HERE / "receiver.py")]
         quiet = subprocess.DEVNULL
-        receiver = subprocess.Popen(
-            [*script, "--out", str(self._received), "--port-file", str(port_file)],
+        subprocess.Popen(
+            [*script, "--out", str(self._received), "--port-file", str(port_file), "--lock-file", str(lock_file)],
             stdin=quiet,
             stdout=quiet,
             stderr=quiet,
             start_new_session=True,
         )
-        (self.directory / "receiver.pid").write_text(str(receiver.pid))
         wait_for(port_file.exists, PATIENCE_SECONDS, "the webhook receiver")
         url = f"http://127.0.0.1:{port_file.read_text()}/"
         connections = self.client.project(ORGANIZATION, PROJECT).connections

@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 MOST_SERVER_PROCESSES = 8
 
 
-def setting(default: Any, description: str, *, secret: bool = False) -> Any:
-    """Declare one setting; without a description it cannot be declared."""
-    return field(default=default, metadata={"description": description, "secret": secret})
+def setting(default: Any, description: str, *, secret: bool = False, least: int = 0, most: int = 2**31 - 1) -> Any:
+    """Declare one setting; without a description it cannot be declared. `least` and `most` bound a number."""
+    return field(default=default, metadata={"description": description, "secret": secret, "least": least, "most": most})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +40,12 @@ class DatabaseSettings:
         "`sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST:PORT/NAME`; empty is `modelyard.db` in the data folder.",
         secret=True,
     )
-    pool_size: int = setting(8, "Connections of each process to PostgreSQL at most (SQLite: one for each thread).")
-    pool_timeout_seconds: int = setting(10, "How long a request waits for a connection before it answers 503.")
+    pool_size: int = setting(
+        8, "Connections of each process to PostgreSQL at most (SQLite: one for each thread).", least=1, most=1000
+    )
+    pool_timeout_seconds: int = setting(
+        10, "How long a request waits for a connection before it answers 503.", least=1, most=3600
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,22 +53,35 @@ class ServerSettings:
     """The HTTP server."""
 
     host: str = setting("127.0.0.1", "Address to listen on; loopback unless you say otherwise.")
-    port: int = setting(5000, "Port to listen on; 0 takes any free one.")
+    port: int = setting(5000, "Port to listen on; 0 takes any free one.", most=65535)
     public_url: str = setting("", "Address by which users reach this server; empty is http://HOST:PORT.")
     workers: int = setting(0, "Server processes; 0 is one on SQLite and one for each core (at most 8) on PostgreSQL.")
-    threads: int = setting(64, "Threads of each server process.")
-    max_body_bytes: int = setting(4 * 1024 * 1024, "Largest body of an API request; artifacts have their own limit.")
-    max_artifact_bytes: int = setting(100 * 1024**3, "Largest artifact that one upload may bring.")
-    session_hours: int = setting(14 * 24, "How long a sign-in lasts without use, in hours.")
+    threads: int = setting(64, "Threads of each server process.", least=1, most=10000)
+    max_body_bytes: int = setting(
+        4 * 1024 * 1024, "Largest body of an API request; artifacts have their own limit.", least=1024
+    )
+    max_artifact_bytes: int = setting(
+        100 * 1024**3, "Largest artifact that one upload may bring.", least=1, most=1152921504606846976
+    )
+    session_hours: int = setting(14 * 24, "How long a sign-in lasts without use, in hours.", least=1, most=87600)
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerSettings:
     """The job worker."""
 
-    threads: int = setting(4, "Jobs and deliveries that one worker does at once, at least 2; one thread is kept for jobs.")
-    lease_seconds: int = setting(15, "A job whose worker was silent for so long is taken up by another one.")
-    max_attempts: int = setting(8, "How often a failing job or delivery is tried before it counts as failed.")
+    threads: int = setting(
+        4,
+        "Jobs and deliveries that one worker does at once; one thread is kept for jobs.",
+        least=2,
+        most=10000,
+    )
+    lease_seconds: int = setting(
+        15, "A job whose worker was silent for so long is taken up by another one.", least=1, most=3600
+    )
+    max_attempts: int = setting(
+        8, "How often a failing job or delivery is tried before it counts as failed.", least=1, most=1000
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +89,7 @@ class PluginSettings:
     """Plugins."""
 
     disabled: tuple[str, ...] = setting((), "Entry points that are not loaded, separated by commas.")
-    load_deadline_seconds: int = setting(10, "How long the import of one plugin may take.")
+    load_deadline_seconds: int = setting(10, "How long the import of one plugin may take.", least=1, most=3600)
     storage: str = setting("local_files", "Storage of projects that have no connection of their own.")
     tracker: str = setting("sql", "Tracker of projects that have no connection of their own.")
 
@@ -122,7 +140,7 @@ class Settings:
     @property
     def database_url(self) -> str:
         """The database's address, with the default filled in."""
-        return self.database.url or f"sqlite:///{self.data.directory.resolve() / 'modelyard.db'}"
+        return self.database.url or f"sqlite:///{quote(str(self.data.directory.resolve() / 'modelyard.db'))}"
 
     @property
     def server_processes(self) -> int:

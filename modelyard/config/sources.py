@@ -85,14 +85,15 @@ def _build(found: Mapping[str, tuple[Any, str]]) -> Settings:
         if key in found:
             value, origin = found[key]
             section, name = key.split(".")
-            sections.setdefault(section, {})[name] = _convert(key, value, declared.default, origin)
+            sections.setdefault(section, {})[name] = _convert(key, value, declared, origin)
     origins = {key: origin for key, (_, origin) in found.items()}
     factories: dict[str, Any] = {part.name: part.default_factory for part in fields(Settings)}
     return Settings(**{name: factories[name](**values) for name, values in sections.items()}, origins=origins)
 
 
-def _convert(key: str, value: Any, default: Any, origin: str) -> Any:
+def _convert(key: str, value: Any, declared: Any, origin: str) -> Any:
     """Turn what a source holds into the default's type."""
+    default = declared.default
     if isinstance(default, tuple):
         parts = value.split(",") if isinstance(value, str) else value
         if isinstance(parts, list | tuple) and all(isinstance(part, str) for part in parts):
@@ -105,8 +106,9 @@ def _convert(key: str, value: Any, default: Any, origin: str) -> Any:
             number = int(value)
         except (TypeError, ValueError):
             raise SettingError(f"{key} = {value!r} (from {origin}) is not a whole number.") from None
-        if number < 0:
-            raise SettingError(f"{key} = {number} (from {origin}) is below 0.")
+        least, most = declared.metadata["least"], declared.metadata["most"]
+        if not least <= number <= most:
+            raise SettingError(f"{key} = {number} (from {origin}) is not from {least} to {most}.")
         return number
     if isinstance(default, str) and isinstance(value, str):
         if key in CHOICES and value not in CHOICES[key]:

@@ -9,6 +9,7 @@ from typing import Any
 from modelyard.config.settings import Settings
 from modelyard.core import db, outgoing
 from modelyard.core.artifacts.service import ArtifactService
+from modelyard.core.deployments.models import Deployment
 from modelyard.core.deployments.reconcile import Reconciler
 from modelyard.core.deployments.service import DeploymentService
 from modelyard.core.errors import ConfigurationError, Unavailable
@@ -20,6 +21,7 @@ from modelyard.core.notifications.service import NotificationService
 from modelyard.core.plugin_guard import Guard
 from modelyard.core.plugin_manager import PluginManager
 from modelyard.core.projects.connections import ConnectionService
+from modelyard.core.projects.models import Connection
 from modelyard.core.projects.service import OrganizationService, ProjectService
 from modelyard.core.registry.models_service import ModelService
 from modelyard.core.registry.versions_service import ModelVersionService
@@ -93,6 +95,16 @@ def _check_schema() -> None:
         )
 
 
+def _open_secrets(settings: Settings) -> SecretBox:
+    """Load the keys, and try them on a secret that is stored already, so that a lost key is noticed at the start."""
+    with db.connection():
+        sealed = Connection.select(Connection.encrypted_secrets).where(Connection.encrypted_secrets.is_null(False))
+        stored = sealed.limit(1).scalar() or Deployment.select(Deployment.encrypted_token).limit(1).scalar()
+    box = SecretBox(load_keys(settings.secret.keys, settings.data.directory, may_create=stored is None))
+    box.open(stored)
+    return box
+
+
 def _networks(settings: Settings) -> tuple[IPv4Network | IPv6Network, ...]:
     try:
         return tuple(ip_network(text) for text in settings.outgoing.allowed_networks)
@@ -106,7 +118,7 @@ def _networks(settings: Settings) -> tuple[IPv4Network | IPv6Network, ...]:
 def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
     events = Events(plugins.subscribers)
     data_directory = settings.data.directory.resolve()
-    secrets = SecretBox(load_keys(settings.secret.keys, settings.data.directory))
+    secrets = _open_secrets(settings)
     connections = ConnectionService(
         events=events,
         plugins=plugins,

@@ -9,12 +9,13 @@ alone starves some of them for seconds.
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -25,6 +26,7 @@ from modelyard.core.errors import ConfigurationError, Unavailable
 database = DatabaseProxy()
 
 BUSY_TIMEOUT_SECONDS = 30
+URL_HINT = "Write sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME."
 
 
 class FairLock:
@@ -68,6 +70,12 @@ class FairSqliteDatabase(SqliteDatabase):
             timeout=BUSY_TIMEOUT_SECONDS,
         )
 
+    def _connect(self) -> Any:
+        """Open a connection; a new file is for our eyes only, as are its companions, which take its mode."""
+        with suppress(OSError):
+            os.close(os.open(self.database, os.O_CREAT | os.O_RDWR, 0o600))
+        return super()._connect()  # type: ignore[misc]
+
     def begin(self, lock_type: str | None = None) -> None:
         """Queue for the process's turn, then take the write lock of the file."""
         self._writer.acquire()
@@ -87,7 +95,9 @@ class FairSqliteDatabase(SqliteDatabase):
     def rollback(self) -> Any:
         """Roll back and let the next thread go."""
         try:
-            return super().rollback()
+            if self.connection().in_transaction:  # type: ignore[no-untyped-call]
+                return super().rollback()
+            return None  # SQLite has rolled back by itself, as it does when the disk is full
         finally:
             self._give_up_turn()
 
@@ -102,15 +112,21 @@ def open_database(url: str, *, pool_size: int = 8, pool_timeout_seconds: int = 1
 
     Raises `ConfigurationError` for a scheme other than ``sqlite`` and ``postgresql``, or without the driver.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"database.url cannot be read: {error}.", hint=URL_HINT) from None
     if parts.scheme == "sqlite":
+        if parts.query or parts.fragment:
+            raise ConfigurationError("database.url has a ? or #.", hint="Write %3F and %23 for them in a path.")
         opened: Any = FairSqliteDatabase(unquote(parts.path))
     elif parts.scheme in {"postgresql", "postgres"}:
         opened = _open_postgresql(parts, pool_size, pool_timeout_seconds)
     else:
         raise ConfigurationError(
             f"database.url starts with {parts.scheme!r}.",
-            hint="Write sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME.",
+            hint=URL_HINT,
         )
     database.initialize(opened)
     return opened

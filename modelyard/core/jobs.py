@@ -134,8 +134,9 @@ class Lease:
             due = self._no_later_than(now_ms() + int(retry_after_seconds * 1000))
             self.confirm(state="queued", run_after_ms=due, leased_by=None, last_error=error)
             return
-        closing = {"dedupe_key": None, "finished_at_ms": now_ms()} if self.table is Job else {}
-        self.confirm(state="failed", leased_by=None, last_error=error, **closing)
+        wanted = self.table.run_after_ms > WANTED_ONCE
+        state = Case(None, [(wanted, "queued")], "failed")
+        self.confirm(state=state, leased_by=None, last_error=error, **self._closing(wanted, now_ms()))
 
     def prolong(self, lease_ms: int) -> None:
         """Keep the lease for another `lease_ms`; raises `LeaseLost` as `confirm` does."""

@@ -47,11 +47,19 @@ class SecretBox:
             ) from None
 
 
-def load_keys(configured: Sequence[str], data_directory: Path) -> Sequence[str]:
-    """Return the keys of the settings, else those of the key file, which is made at first use (mode 0600)."""
+def load_keys(configured: Sequence[str], data_directory: Path, *, may_create: bool = True) -> Sequence[str]:
+    """Return the keys of the settings, else those of the key file, which is made at first use (mode 0600).
+
+    Raises `ConfigurationError` where the file is gone and, as there are secrets already, none may be made.
+    """
     if configured:
         return configured
     file = data_directory / KEY_FILE
+    if not file.exists() and not may_create:
+        raise ConfigurationError(
+            f"The database holds secrets, but their key {file} is gone.",
+            hint="Put it back, or give the key in MODELYARD_SECRET_KEYS.",
+        )
     data_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not file.exists():
         new = data_directory / f"{KEY_FILE}.{secrets.token_hex(8)}"

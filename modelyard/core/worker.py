@@ -124,7 +124,7 @@ class Worker:
         self.heartbeat()
         threads = [
             threading.Thread(target=self._loop, args=(number == 0,), name=f"worker-{number}", daemon=True)
-            for number in range(max(2, self._threads))
+            for number in range(self._threads)
         ]
         beat = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         for thread in (beat, *threads):

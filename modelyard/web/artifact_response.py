@@ -24,7 +24,7 @@ def stream_file(project: Project, path: str) -> Response:
     stored = services().artifacts.stat(actor(), project, path)
     wanted = None if "If-Range" in request.headers else request.range  # there is no validator that it could match
     if wanted is not None and wanted.units == "bytes" and len(wanted.ranges) == 1:
-        span = wanted.range_for_length(stored.size_bytes)
+        span = _span(*wanted.ranges[0], stored.size_bytes)
         if span is None:
             raise RequestedRangeNotSatisfiable(length=stored.size_bytes)
         start, stop = span
@@ -42,3 +42,10 @@ def stream_file(project: Project, path: str) -> Response:
     kind = "inline" if guessed in INERT_TYPES else "attachment"
     response.headers["Content-Disposition"] = f"{kind}; filename*=UTF-8''{quote(path.rsplit('/', 1)[-1], safe='')}"
     return response
+
+
+def _span(start: int, stop: int | None, size_bytes: int) -> tuple[int, int] | None:
+    """Return where a range of a file begins and ends; None for one outside. A negative start counts from the end."""
+    first = max(0, size_bytes + start) if start < 0 else start
+    last = size_bytes if stop is None else min(stop, size_bytes)
+    return (first, last) if first < last else None

@@ -20,6 +20,8 @@ READ_SECONDS = 60
 CHUNK_BYTES = 64 * 1024
 PASSED_ON = ("Content-Type", "Content-Encoding", "Accept", "Accept-Encoding")
 PASSED_BACK = ("Content-Type", "Content-Encoding", "Content-Length", "Retry-After", "Allow")
+INERT_TYPES = frozenset({"application/json", "text/plain", "text/csv"})
+"""What a model's code may answer as, beside JSON of any kind: it stands on the platform's own address, where a page of it could act as its reader."""
 UNQUOTED = "/:@!$&'()*+,;=~"
 pool = urllib3.PoolManager(num_pools=64, maxsize=32, block=False, retries=False)
 
@@ -83,4 +85,8 @@ def _stream_back(answer: Any) -> Response:
     headers = {name: answer.headers[name] for name in PASSED_BACK if name in answer.headers}
     response = Response(chunks(), status=answer.status, headers=headers, direct_passthrough=True)
     response.call_on_close(answer.close)
+    if response.mimetype not in INERT_TYPES and not response.mimetype.endswith("+json"):
+        response.content_type = "application/octet-stream"
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response.headers["Content-Disposition"] = "attachment"
     return response

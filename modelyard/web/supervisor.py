@@ -75,9 +75,9 @@ def run(settings: Settings, *, with_worker: bool = True) -> int:
         settings = with_free_port(settings)
     check_port(settings.server.host, settings.server.port)
     environment = child_environment(settings)
-    upgrade = [sys.executable, "-m", "modelyard.cli.main", "admin", "db", "upgrade"]
+    upgrade = [sys.executable, "-m", "modelyard.cli.main", "admin", "db", "upgrade", "--check-start"]
     if subprocess.run(upgrade, env=environment, stdout=subprocess.DEVNULL, check=False).returncode != 0:
-        raise ConfigurationError("The database could not be upgraded; the lines above say why.")
+        raise ConfigurationError("The server cannot start; the lines above say why.")
     children = [Child("server", [sys.executable, "-m", "modelyard.web.server"])]
     if with_worker:
         children.append(Child("worker", [sys.executable, "-m", "modelyard.cli.main", "worker"]))
@@ -134,12 +134,16 @@ def with_free_port(settings: Settings) -> Settings:
 
 
 def check_port(host: str, port: int) -> None:
-    """Raise `ConfigurationError` where something listens already: granian would share the port with it silently."""
+    """Raise `ConfigurationError` where nobody can listen; granian would share a taken port with the other silently."""
     try:
-        with socket.create_connection((host if host not in {"0.0.0.0", "::"} else "127.0.0.1", port), timeout=1):  # noqa: S104
-            raise ConfigurationError(f"Something listens on {host}:{port} already. Give another --port.")
-    except OSError:
-        return
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(address)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The server cannot listen on {host}:{port}: {error.strerror or error}.", hint="Give another --host or --port."
+        ) from None
 
 
 def child_environment(settings: Settings) -> dict[str, str]:
@@ -152,14 +156,15 @@ def child_environment(settings: Settings) -> dict[str, str]:
         value = getattr(getattr(settings, section), name)
         text = ",".join(value) if isinstance(value, tuple) else str(value)
         environment["MODELYARD_" + key.replace(".", "_").upper()] = text
-    metrics = settings.data.directory.resolve() / "metrics"
-    shutil.rmtree(metrics, ignore_errors=True)
-    metrics.mkdir(parents=True)
     environment |= {
         "MODELYARD_DATA_DIRECTORY": str(settings.data.directory.resolve()),
-        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
         PARENT_VARIABLE: str(os.getpid()),
     }
+    metrics = settings.data.directory.resolve() / "metrics"
+    shutil.rmtree(metrics, ignore_errors=True)
+    if settings.server_processes > 1:
+        metrics.mkdir(parents=True)
+        environment["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
     return environment
 
 

@@ -61,12 +61,21 @@ def test_the_last_source_that_speaks_wins(
 
 @given(st.sets(st.sampled_from(NUMBERS)), st.data())
 def test_a_setting_that_is_told_does_not_touch_the_others(keys: set[str], data: st.DataObject) -> None:
-    told = {key: data.draw(st.integers(0, 10**6), label=key) for key in keys}
+    bounds = {key: declared.metadata for key, declared in declared_settings()}
+    told = {key: data.draw(st.integers(bounds[key]["least"], bounds[key]["most"]), label=key) for key in keys}
     environ = {_variable(key): str(value) for key, value in told.items()}
     settings = load_settings(environ=environ)
     for key, declared in declared_settings():
         assert _value(settings, key) == told.get(key, declared.default)
     assert set(settings.origins) == keys
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("server.threads", 0), ("server.port", 65536), ("worker.lease_seconds", -1)]
+)
+def test_a_number_out_of_its_range_says_the_range(key: str, value: int) -> None:
+    with pytest.raises(SettingError, match=f"{key} = {value} .* is not from"):
+        load_settings(environ={_variable(key): str(value)})
 
 
 @pytest.mark.parametrize("key", KEYS)

@@ -49,13 +49,18 @@ def db() -> None:
 
 
 @db.command()
+@click.option("--check-start", is_flag=True, help="Then also find out whether a server could start with these settings.")
 @output_option
 @click.pass_context
-def upgrade(ctx: click.Context, output: str) -> None:
+def upgrade(ctx: click.Context, check_start: bool, output: str) -> None:
     """Bring the database's tables up to date; `modelyard serve` does so by itself at its start."""
     from modelyard.core.migrations import upgrade as apply
 
     applied = apply(_of(ctx))
+    if check_start:
+        from modelyard.core.bootstrap import build
+
+        build(_of(ctx), process="cli")
     if output == "json":
         click.echo(as_json({"applied": applied}))
     else:

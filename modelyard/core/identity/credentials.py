@@ -5,17 +5,24 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+import os
 import secrets
+import threading
 from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from modelyard.core.errors import InvalidInput
+from modelyard.core.errors import InvalidInput, Unavailable
 
 SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 1024
 TOKEN = re.compile(r"my_(?P<public_id>[0-9a-f]{32})_(?P<secret>[\x21-\x7e]+)")
+
+
+CONCURRENT_HASHES = threading.BoundedSemaphore(max(1, os.cpu_count() or 1))
+"""Argon2id takes 64 MiB and a core for each check: more at once than there are cores would only use up the memory."""
+PATIENCE_SECONDS = 5
 
 
 @cache
@@ -41,13 +48,20 @@ def hash_password(password: str) -> str:
 
 
 def password_matches(password: str, stored: str | None) -> bool:
-    """Compare; where there is no such user (`stored` is None) it takes as long and says False."""
+    """Compare; where there is no such user (`stored` is None) it takes as long and says False.
+
+    As many are checked at once as there are cores; whoever waits 5 s for that gets `Unavailable`.
+    """
     if not _is_text(password):
         password, stored = "", None
+    if not CONCURRENT_HASHES.acquire(timeout=PATIENCE_SECONDS):
+        raise Unavailable("Too many sign-ins are being checked.", hint="Try again in a moment.")
     try:
         return _hasher().verify(stored or _nobodys_hash(), password[:LONGEST_PASSWORD]) and stored is not None
     except (VerificationError, InvalidHashError):
         return False
+    finally:
+        CONCURRENT_HASHES.release()
 
 
 def _is_text(value: str) -> bool:

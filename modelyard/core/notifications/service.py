@@ -6,6 +6,7 @@ from typing import Any
 
 from peewee import JOIN
 
+from modelyard.core.errors import InvalidInput
 from modelyard.core.events import EventRecord, describe
 from modelyard.core.identity.actor import Actor
 from modelyard.core.interfaces import Notification
@@ -47,6 +48,8 @@ class NotificationService:
         if delivery.plugin is not None and delivery.moment is not None:
             self._plugins.tell(delivery.plugin, delivery.moment, record)
         elif delivery.connection is not None:
+            if not delivery.connection.enabled:
+                raise InvalidInput(f"The connection {delivery.connection.name!r} is disabled.")
             self._connections.bound(delivery.connection).send(self.compose(record))
 
     def compose(self, record: EventRecord) -> Notification:

@@ -104,7 +104,9 @@ def _transfer(context: Context, artifact: str) -> Response:
         return download(context, artifact)
     if request.method == "PUT":
         request.max_content_length = context.services.settings.server.max_artifact_bytes + 1
-        artifacts.write(actor, project, artifact, _sent(), size_bytes=request.content_length)
+        # Without a length an upload that broke off looks like one that ended: only an empty file comes so (its length is
+        # left out by the client's HTTP library).
+        artifacts.write(actor, project, artifact, _sent(), size_bytes=request.content_length or 0)
         return json_answer({})
     if request.method == "DELETE":
         artifacts.delete(actor, project, artifact)
@@ -132,7 +134,9 @@ def download(context: Context, artifact: str) -> Response:
 def _media_type(name: str) -> str:
     if PurePosixPath(name).suffix.lower() in TEXT_SUFFIXES:
         return "text/plain; charset=utf-8"
-    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+    guessed = mimetypes.guess_type(name)[0] or ""
+    is_inert = guessed.split("/")[0] in {"image", "audio", "video"} and "svg" not in guessed
+    return guessed if is_inert else "application/octet-stream"
 
 
 def run_artifact(context: Context) -> Response:

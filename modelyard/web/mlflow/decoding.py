@@ -50,7 +50,7 @@ class Decoder:
                 return self._json.decode(data)
             except msgspec.ValidationError:
                 return self.values(_plain(data))
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise _malformed(error) from None
         return self.values({**_plain(data), **extra})
 
@@ -73,7 +73,7 @@ class Decoder:
 def _plain(data: bytes) -> dict[str, Any]:
     try:
         values = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _malformed(error) from None
     if not isinstance(values, dict):
         raise InvalidInput("The request body must be a JSON object.")

@@ -13,6 +13,7 @@ from werkzeug.routing import PathConverter
 from werkzeug.wrappers import Response as AnyResponse
 
 from modelyard.core.identity.policy import require_sign_in
+from modelyard.core.names import SLUG
 from modelyard.core.projects.access import authorize
 from modelyard.core.projects.models import Organization, Project
 from modelyard.web.context import actor, open_project, services
@@ -60,6 +61,8 @@ def _page(organization: str, project: str) -> AnyResponse:
     """Send a browser to the project's page; the part behind the hash, by which MLflow names runs, goes with it."""
     if request.method != "GET":
         raise EndpointNotFound(f"{request.path} is the tracking URI; it takes GET only.")
+    if not SLUG.fullmatch(organization) or not SLUG.fullmatch(project):
+        raise EndpointNotFound(f"There is no project at {request.path}.")
     return redirect(f"/{organization}/{project}/runs")
 
 

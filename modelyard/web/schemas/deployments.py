@@ -53,9 +53,11 @@ class NewDeploymentSchema(StrictSchema):
     target = fields.String(
         load_default="local_process", metadata={"description": "A connection's name, or a provider without settings."}
     )
-    replicas = fields.Integer(load_default=1, validate=validate.Range(0, MAX_REPLICAS))
+    replicas = fields.Integer(strict=True, load_default=1, validate=validate.Range(0, MAX_REPLICAS))
     environment = fields.Dict(keys=fields.String(), values=fields.String(), load_default=dict)
-    ready_within_seconds = fields.Integer(load_default=READY_WITHIN_SECONDS, validate=validate.Range(1, 86_400))
+    ready_within_seconds = fields.Integer(
+        strict=True, load_default=READY_WITHIN_SECONDS, validate=validate.Range(1, 86_400)
+    )
 
 
 class DeploymentChangesSchema(StrictSchema):
@@ -63,15 +65,16 @@ class DeploymentChangesSchema(StrictSchema):
 
     model = fields.String()
     version = fields.String()
-    replicas = fields.Integer(validate=validate.Range(0, MAX_REPLICAS))
+    replicas = fields.Integer(strict=True, validate=validate.Range(0, MAX_REPLICAS))
     environment = fields.Dict(keys=fields.String(), values=fields.String())
-    ready_within_seconds = fields.Integer(validate=validate.Range(1, 86_400))
+    ready_within_seconds = fields.Integer(strict=True, validate=validate.Range(1, 86_400))
 
 
 class RollbackSchema(StrictSchema):
     """Which revision to go back to."""
 
     revision = fields.Integer(
+        strict=True,
         load_default=None,
         allow_none=True,
         validate=validate.Range(1, 2**31 - 1),

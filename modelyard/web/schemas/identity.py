@@ -57,7 +57,7 @@ class NewTokenSchema(StrictSchema):
     project = fields.String(
         load_default=None, allow_none=True, metadata={"description": "Bind it to this project of `organization`."}
     )
-    expires_in_days = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(1, 3650))
+    expires_in_days = fields.Integer(strict=True, load_default=None, allow_none=True, validate=validate.Range(1, 3650))
 
 
 class CreatedTokenSchema(TokenSchema):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,20 @@ def spec_in(directory: Path, model: Path, **environment: str) -> ReplicaSpec:
     )
 
 
+def end_all(*directories: Path) -> None:
+    """Kill whatever runs for these replicas, and wait until no child of this process is left."""
+
+    def are_gone() -> bool:
+        left = [pid for directory in directories for pid in life.members(directory)]
+        for pid in left:
+            with suppress(psutil.NoSuchProcess):
+                psutil.Process(pid).kill()
+        life.reap()
+        return not left and not life._children
+
+    eventually(are_gone, "the end of the replicas")
+
+
 @pytest.fixture
 def target() -> LocalProcess:
     return LocalProcess({})
@@ -74,9 +89,7 @@ def spec(tmp_path: Path, plain: Path) -> Iterator[ReplicaSpec]:
     """A replica in a folder of its own; whatever it started is gone at the end."""
     spec = spec_in(tmp_path / "replica", plain)
     yield spec
-    for pid in life.members(spec.directory):
-        psutil.Process(pid).kill()
-    eventually(lambda: (life.reap(), not life.members(spec.directory))[1], "the end of the replica")
+    end_all(spec.directory)
 
 
 @pytest.fixture

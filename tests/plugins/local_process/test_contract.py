@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from modelyard import ReplicaSpec
 from modelyard.core.testing import DeploymentTargetContract
-from modelyard.plugins.local_process import life
 from modelyard.plugins.local_process.target import LocalProcess
-from tests.plugins.local_process.conftest import spec_in
+from tests.plugins.local_process.conftest import end_all, spec_in
 
 
 class TestLocalProcess(DeploymentTargetContract):
@@ -24,7 +22,4 @@ class TestLocalProcess(DeploymentTargetContract):
     def spec(self, tmp_path: Path, plain: Path) -> Iterator[ReplicaSpec]:
         spec = spec_in(tmp_path / "replica", plain)
         yield spec
-        for one in (spec, self.second(spec)):
-            for pid in life.members(one.directory):
-                psutil.Process(pid).kill()
-        life.reap()
+        end_all(spec.directory, self.second(spec).directory)

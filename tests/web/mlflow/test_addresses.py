@@ -34,6 +34,12 @@ def test_a_browser_is_sent_to_the_projects_page(wire: Wire, client: FlaskClient)
     assert client.post(f"{wire.prefix}/", headers=wire.headers).status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/mlflow/%09/evil.example/", "/mlflow/%5Cevil.example/x/"])
+def test_nobody_is_sent_to_another_site(wire: Wire, client: FlaskClient, path: str) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, answer.location) == (404, None)
+
+
 def test_every_path_is_there_again_for_the_pages(wire: Wire, client: FlaskClient) -> None:
     answer = client.get(f"{wire.prefix}/ajax-api/2.0/mlflow/experiments/get?experiment_id=0", headers=wire.headers)
     assert answer.get_json()["experiment"]["name"] == "Default"

@@ -6,6 +6,7 @@ import socket
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -59,6 +60,8 @@ def test_odd_names_make_the_round(wire: Wire, client: FlaskClient) -> None:
         ("MLmodel", "text/plain; charset=utf-8"),
         ("page.html", "text/plain; charset=utf-8"),
         ("code.js", "text/plain; charset=utf-8"),
+        ("code.mjs", "application/octet-stream"),
+        ("drawing.svg", "application/octet-stream"),
         ("data.json", "text/plain; charset=utf-8"),
         ("picture.png", "image/png"),
         ("model.unknown", "application/octet-stream"),
@@ -120,6 +123,16 @@ def test_an_artifact_over_its_limit_is_refused(wire: Wire, services: object, ove
     limited = create_app(bootstrap.build(override(server={"max_artifact_bytes": 10}), process="web"))  # type: ignore[operator]
     answer = limited.test_client().put(address(wire, "a"), data=b"x" * 11, headers=wire.headers)
     assert (answer.status_code, answer.get_json()["error_code"]) == (413, "INVALID_PARAMETER_VALUE")
+
+
+@pytest.mark.parametrize(("pieces", "kept"), [((), True), ((b"hello",), False)])
+def test_without_a_length_only_an_empty_file_is_taken(
+    wire: Wire, live: str, pieces: tuple[bytes, ...], kept: bool
+) -> None:
+    answer = requests.put(f"{live}{address(wire, 'chunked')}", data=iter(pieces), headers=wire.headers, timeout=10)
+    assert (answer.status_code == 200) is kept
+    listed = requests.get(f"{live}{wire.prefix}/{FILES}", headers=wire.headers, timeout=10).json()
+    assert bool(listed["files"]) is kept
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(wire: Wire, app: Flask, live: str) -> None:

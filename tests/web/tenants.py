@@ -1,0 +1,193 @@
+"""Who may call what: one row for each route of the API and of the MLflow wire, next to the policy that it follows.
+
+A route that is not in these tables fails `test_tenants.py`: whoever adds one says here what it asks for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from modelyard.core.identity import policy
+
+RUN, MODEL_ID = "{run_id}", "{model_id}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a route asks for: a permission of the policy, or only a scope; with a request that is good otherwise.
+
+    In `body` and `query`, names in braces stand for what each caller has for itself.
+    """
+
+    permission: str = ""
+    scope: str | None = None
+    body: Any = None
+    query: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    status: tuple[int, ...] = (200,)
+
+    @property
+    def needed_scope(self) -> str | None:
+        """The scope that a token needs."""
+        for table in (policy.PROJECT_POLICY, policy.ORGANIZATION_POLICY):
+            if self.permission in table:
+                return table[self.permission][1]
+        return policy.INSTANCE_POLICY.get(self.permission, self.scope)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody may call it."""
+        return not self.permission and self.scope is None
+
+
+ANYBODY = Row()
+CREATED, ACCEPTED, GONE = (201,), (202,), (204,)
+LOG = {"kind": "notifier", "provider": "log", "settings": {}}
+NEW = {"model": "risk", "version": "1", "target": "local_process"}
+
+API: dict[str, Row] = {
+    "get_session": Row(scope=""),
+    "post_session": ANYBODY,
+    "delete_session": ANYBODY,
+    "get_tokens": Row(scope="read"),
+    "post_tokens": Row(scope="admin", body={"name": "t", "scopes": ["read"]}, status=CREATED),
+    "delete_token": Row(scope="admin", status=(404,)),
+    "get_plugins": Row(scope="read"),
+    "get_plugin": Row(scope="read", names={"plugin": "webhook"}),
+    "get_providers": Row(scope="read"),
+    "get_organizations": Row(scope="read"),
+    "post_organizations": Row("organization.create", body={"slug": "new-{role}", "name": "N"}, status=CREATED),
+    "get_organization": Row("organization.read"),
+    "get_members": Row("organization.read"),
+    "put_member": Row("organization.members", body={"role": "member"}, names={"username": "joining-{role}"}),
+    "delete_member": Row("organization.members", names={"username": "leaving-{role}"}, status=GONE),
+    "get_projects": Row("organization.read"),
+    "post_projects": Row("project.create", body={"slug": "new-{role}", "name": "N"}, status=CREATED),
+    "get_project": Row("project.read"),
+    "patch_project": Row("project.edit", body={"description": "by {role}"}),
+    "get_project_members": Row("project.read"),
+    "put_project_member": Row("project.members", body={"role": "viewer"}, names={"username": "leaving-{role}"}),
+    "delete_project_member": Row("project.members", names={"username": "leaving-{role}"}, status=GONE),
+    "get_connections": Row("connection.read"),
+    "post_connections": Row("connection.write", body={**LOG, "name": "new-{role}"}, status=CREATED),
+    "post_connection_test": Row("connection.write", body=LOG),
+    "get_connection": Row("connection.read"),
+    "patch_connection": Row("connection.write", body={"enabled": False}),
+    "delete_connection": Row("connection.write", status=GONE),
+    "post_saved_connection_test": Row("connection.write"),
+    "get_experiments": Row("run.read"),
+    "post_experiments": Row("run.write", body={"name": "new {role}"}, status=CREATED),
+    "get_runs": Row("run.read"),
+    "get_run": Row("run.read"),
+    "delete_run": Row("run.write", status=GONE),
+    "post_restore": Row("run.write"),
+    "get_history": Row("run.read"),
+    "get_artifacts": Row("artifact.read"),
+    "get_artifact_content": Row("artifact.read", query={"path": "a.txt"}),
+    "get_models": Row("model.read"),
+    "post_models": Row("model.write", body={"name": "new-{role}"}, status=CREATED),
+    "get_model": Row("model.read"),
+    "patch_model": Row("model.write", body={"description": "by {role}"}),
+    "delete_model": Row("model.write", names={"model": "doomed-{role}"}, status=GONE),
+    "get_stage_changes": Row("model.read"),
+    "get_versions": Row("model.read"),
+    "post_versions": Row("model.write", body={"source": "mlflow-artifacts:/m"}, status=CREATED),
+    "get_version": Row("model.read"),
+    "patch_version": Row("model.write", body={"description": "by {role}"}),
+    "delete_version": Row("model.write", names={"model": "doomed-{role}"}, status=GONE),
+    "post_promotion": Row("model_version.promote", body={"stage": "Staging"}),
+    "get_deployments": Row("deployment.read"),
+    "post_deployments": Row("deployment.write", body={**NEW, "name": "new-{role}"}, status=CREATED),
+    "get_deployment": Row("deployment.read"),
+    "patch_deployment": Row("deployment.write", body={"replicas": 2}),
+    "delete_deployment": Row("deployment.write", status=ACCEPTED),
+    "post_stop": Row("deployment.write", names={"deployment": "running-{role}"}, status=ACCEPTED),
+    "post_start": Row("deployment.write", names={"deployment": "stopped-{role}"}, status=ACCEPTED),
+    "post_rollback": Row("deployment.write", body={"revision": 1}),
+    "get_revisions": Row("deployment.read"),
+    "get_logs": Row("deployment.read"),
+    "get_events": Row("event.read"),
+    "get_deliveries": Row("event.read"),
+}
+
+ARTIFACTS = "mlflow-artifacts/artifacts"
+TAG: dict[str, Any] = {"key": "k-{role}", "value": "v"}
+MODEL, VERSION = {"name": "risk"}, {"name": "risk", "version": "1"}
+DOOMED = {"name": "doomed-wire-{role}"}
+
+
+def _run_write(**body: Any) -> Row:
+    return Row("run.write", body=body)
+
+
+def _model_write(**body: Any) -> Row:
+    return Row("model.write", body=body)
+
+
+WIRE: dict[tuple[str, str], Row] = {
+    ("POST", "experiments/create"): _run_write(name="wire {role}"),
+    ("GET", "experiments/get"): Row("run.read", query={"experiment_id": "0"}),
+    ("GET", "experiments/get-by-name"): Row("run.read", query={"experiment_name": "Default"}),
+    ("GET", "experiments/search"): Row("run.read"),
+    ("POST", "experiments/search"): Row("run.read", body={}),
+    ("POST", "experiments/delete"): _run_write(experiment_id="{experiment_id}"),
+    ("POST", "experiments/restore"): _run_write(experiment_id="{experiment_id}"),
+    ("POST", "experiments/update"): _run_write(experiment_id="{experiment_id}", new_name="renamed {role}"),
+    ("POST", "experiments/set-experiment-tag"): _run_write(experiment_id="0", **TAG),
+    ("POST", "experiments/delete-experiment-tag"): _run_write(experiment_id="0", key="k-{role}"),
+    ("POST", "runs/create"): _run_write(experiment_id="0"),
+    ("GET", "runs/get"): Row("run.read", query={"run_id": RUN}),
+    ("POST", "runs/search"): Row("run.read", body={"experiment_ids": ["0"]}),
+    ("POST", "runs/update"): _run_write(run_id=RUN, run_name="by {role}"),
+    ("POST", "runs/delete"): _run_write(run_id=RUN),
+    ("POST", "runs/restore"): _run_write(run_id=RUN),
+    ("POST", "runs/log-metric"): _run_write(run_id=RUN, key="m", value=1.0, timestamp=1),
+    ("POST", "runs/log-parameter"): _run_write(run_id=RUN, key="p-{role}", value="1"),
+    ("POST", "runs/log-batch"): _run_write(run_id=RUN),
+    ("POST", "runs/log-inputs"): _run_write(run_id=RUN),
+    ("POST", "runs/log-model"): _run_write(run_id=RUN, model_json="{}"),
+    ("POST", "runs/outputs"): _run_write(run_id=RUN),
+    ("POST", "runs/set-tag"): _run_write(run_id=RUN, **TAG),
+    ("POST", "runs/delete-tag"): _run_write(run_id=RUN, key="k-{role}"),
+    ("GET", "metrics/get-history"): Row("run.read", query={"run_id": RUN, "metric_key": "loss"}),
+    ("GET", "artifacts/list"): Row("artifact.read", query={"run_id": RUN}),
+    ("POST", "logged-models"): _run_write(experiment_id="0", name="wire"),
+    ("POST", "logged-models/search"): Row("run.read", body={"experiment_ids": ["0"]}),
+    ("GET", "logged-models/{model_id}"): Row("run.read"),
+    ("PATCH", "logged-models/{model_id}"): _run_write(status="LOGGED_MODEL_READY"),
+    ("DELETE", "logged-models/{model_id}"): _run_write(),
+    ("PATCH", "logged-models/{model_id}/tags"): _run_write(tags=[TAG]),
+    ("DELETE", "logged-models/{model_id}/tags/{tag_key}"): Row("run.write", names={"tag_key": "k-{role}"}),
+    ("POST", "logged-models/{model_id}/params"): _run_write(params=[TAG]),
+    ("GET", "logged-models/{model_id}/artifacts/directories"): Row("artifact.read"),
+    ("POST", "registered-models/create"): _model_write(name="wire-{role}"),
+    ("GET", "registered-models/get"): Row("model.read", query=MODEL),
+    ("GET", "registered-models/search"): Row("model.read"),
+    ("POST", "registered-models/rename"): _model_write(name="wire-old-{role}", new_name="wire-new-{role}"),
+    ("PATCH", "registered-models/update"): _model_write(**MODEL, description="d"),
+    ("DELETE", "registered-models/delete"): _model_write(**DOOMED),
+    ("GET", "registered-models/get-latest-versions"): Row("model.read", query=MODEL),
+    ("POST", "registered-models/get-latest-versions"): Row("model.read", body=MODEL),
+    ("POST", "registered-models/set-tag"): _model_write(**MODEL, **TAG),
+    ("DELETE", "registered-models/delete-tag"): _model_write(**MODEL, key="k"),
+    ("POST", "registered-models/alias"): _model_write(**VERSION, alias="best"),
+    ("GET", "registered-models/alias"): Row("model.read", query={**MODEL, "alias": "latest"}),
+    ("DELETE", "registered-models/alias"): _model_write(**MODEL, alias="best"),
+    ("POST", "model-versions/create"): _model_write(**MODEL, source="mlflow-artifacts:/m"),
+    ("GET", "model-versions/get"): Row("model.read", query=VERSION),
+    ("GET", "model-versions/get-download-uri"): Row("model.read", query=VERSION),
+    ("GET", "model-versions/search"): Row("model.read"),
+    ("PATCH", "model-versions/update"): _model_write(**VERSION, description="d"),
+    ("POST", "model-versions/transition-stage"): Row("model_version.promote", body={**VERSION, "stage": "Staging"}),
+    ("DELETE", "model-versions/delete"): _model_write(**DOOMED, version="1"),
+    ("POST", "model-versions/set-tag"): _model_write(**VERSION, **TAG),
+    ("DELETE", "model-versions/delete-tag"): _model_write(**VERSION, key="k"),
+}
+
+FILES: dict[tuple[str, str], Row] = {
+    ("GET", "artifacts"): Row("artifact.read", query={"path": "files"}),
+    ("GET", "artifacts/files/a.txt"): Row("artifact.read"),
+    ("PUT", "artifacts/files/by-{role}.txt"): Row("artifact.write", body=b"x"),
+    ("DELETE", "artifacts/files/by-{role}.txt"): Row("artifact.write"),
+}
