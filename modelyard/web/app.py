@@ -7,17 +7,18 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response, g, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from modelyard.core import db
 from modelyard.core.bootstrap import Services
 from modelyard.core.db import new_id
-from modelyard.core.errors import Unavailable
+from modelyard.core.errors import TooLarge, Unavailable
 from modelyard.web import api, auth, errors, health, metrics, mlflow, prediction, ui
 from modelyard.web.api_document import ModelyardApi
 from modelyard.web.context import services
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-STREAMING = ("/serve/", "/mlflow/", "/api/2.0/mlflow-artifacts/", "/ajax-api/2.0/mlflow-artifacts/")
+STREAMING = re.compile(r"^/serve/|api/2\.0/mlflow-artifacts/artifacts/")
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -51,11 +52,25 @@ def _begin() -> None:
     given = request.headers.get("X-Request-ID", "")
     g.request_id = given if REQUEST_ID.fullmatch(given) else new_id()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
-    if request.path.startswith(STREAMING):
-        request.max_content_length = services().settings.server.max_artifact_bytes
     metrics.begin()
+    _receive_body()
     if request.endpoint not in auth.OPEN_ENDPOINTS:
         _take_connection()
+
+
+def _receive_body() -> None:
+    """Read the body before a database connection is taken, so that slow senders hold none; streams are read later."""
+    limits = services().settings.server
+    if STREAMING.search(request.path):
+        request.max_content_length = limits.max_artifact_bytes
+        return
+    try:
+        request.get_data(cache=True)
+    except RequestEntityTooLarge:
+        raise TooLarge(
+            f"The request body has more than {limits.max_body_bytes} bytes, the limit of server.max_body_bytes.",
+            hint="Split it across several requests.",
+        ) from None
 
 
 def _take_connection() -> None:

@@ -21,7 +21,8 @@ CHUNK_BYTES = 64 * 1024
 PASSED_ON = ("Content-Type", "Content-Encoding", "Accept", "Accept-Encoding")
 PASSED_BACK = ("Content-Type", "Content-Encoding", "Content-Length", "Retry-After", "Allow")
 INERT_TYPES = frozenset({"application/json", "text/plain", "text/csv"})
-"""What a model's code may answer as, beside JSON of any kind: it stands on the platform's own address, where a page of it could act as its reader."""
+"""What a model's code may answer as, beside JSON of any kind: at the platform's own address, a page of its making could
+act as whoever reads it."""
 UNQUOTED = "/:@!$&'()*+,;=~"
 pool = urllib3.PoolManager(num_pools=64, maxsize=32, block=False, retries=False)
 
@@ -85,7 +86,8 @@ def _stream_back(answer: Any) -> Response:
     headers = {name: answer.headers[name] for name in PASSED_BACK if name in answer.headers}
     response = Response(chunks(), status=answer.status, headers=headers, direct_passthrough=True)
     response.call_on_close(answer.close)
-    if response.mimetype not in INERT_TYPES and not response.mimetype.endswith("+json"):
+    kind = response.mimetype or ""
+    if kind not in INERT_TYPES and not kind.endswith("+json"):
         response.content_type = "application/octet-stream"
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response.headers["Content-Disposition"] = "attachment"

@@ -142,7 +142,8 @@ def check_port(host: str, port: int) -> None:
             trial.bind(address)
     except OSError as error:
         raise ConfigurationError(
-            f"The server cannot listen on {host}:{port}: {error.strerror or error}.", hint="Give another --host or --port."
+            f"The server cannot listen on {host}:{port}: {error.strerror or error}.",
+            hint="Give another --host or --port.",
         ) from None
 
 

@@ -94,7 +94,7 @@ def predictions() -> Route:
 def routes(app: Flask) -> list[Route]:
     """All of them; what destroys comes last."""
     found = [*api_routes(app), *wire_routes(), predictions()]
-    return sorted(found, key=lambda route: route.method == "DELETE")
+    return sorted(found, key=lambda route: (route.method == "DELETE", -route.path.count("/")))
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def names(services: Services, factories: Factories, project: Project, callers: d
         services.artifacts.write(actor, project, f"{root}/a.txt", [b"hello"])
         model = services.logged_models.create(actor, project, NewLoggedModel(experiment_id="0", name="m"))
         experiment = services.experiments.create(actor, project, name=f"of {role}")
-        for name in ("doomed", "doomed-wire", "wire-old"):
+        for name in ("doomed", "doomed-wire", "wire-old", "wire-version"):
             services.models.create(actor, project, name=f"{name}-{role}")
             services.model_versions.create(actor, project, f"{name}-{role}", source="mlflow-artifacts:/m")
         for name in ("running", "stopped", "live"):
@@ -137,11 +137,12 @@ def names(services: Services, factories: Factories, project: Project, callers: d
         services.deployments.stop(actor, project, f"stopped-{role}")
         wish = {"kind": "notifier", "provider": "log", "settings": {}, "subscriptions": []}
         connection = services.connections.create(actor, project, name=f"log-{role}", **wish)
-        leaving = factories.user(f"leaving-{role}")
         factories.user(f"joining-{role}")
-        services.organizations.set_member(actor, slug, leaving.username, "member")
+        for name in ("leaving", "working"):
+            factories.user(f"{name}-{role}")
+            services.organizations.set_member(actor, slug, f"{name}-{role}", "member")
         found[role] = {
-            "role": role, "organization": slug, "project": "churn", "username": leaving.username, "run_id": run_id,
+            "role": role, "organization": slug, "project": "churn", "username": f"leaving-{role}", "run_id": run_id,
             "model": "risk", "version": "1", "deployment": f"live-{role}", "connection_id": connection.public_id,
             "model_id": model.info.model_id, "experiment_id": experiment.experiment_id, "key": "loss",
             "token_id": "0" * 32, "plugin": "webhook", "tag_key": "k",

@@ -49,7 +49,7 @@ def db() -> None:
 
 
 @db.command()
-@click.option("--check-start", is_flag=True, help="Then also find out whether a server could start with these settings.")
+@click.option("--check-start", is_flag=True, help="Then find out whether a server could start with these settings.")
 @output_option
 @click.pass_context
 def upgrade(ctx: click.Context, check_start: bool, output: str) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 import os
+import re
 import secrets
 import threading
 from functools import cache

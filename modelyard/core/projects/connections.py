@@ -100,7 +100,8 @@ class ConnectionService:
                     encrypted_secrets=self._secrets.seal(secret),
                     subscriptions=told if kind == "notifier" else [],
                 )
-                self._record(actor, project, connection, "created", {}, {"kind": kind, "provider": provider, **plain})
+                after = {"kind": kind, "provider": provider, "settings": sorted(plain)}
+                self._record(actor, project, connection, "created", {}, after)
                 return connection
         except IntegrityError:
             raise AlreadyExists(f"The project has a connection {name!r} already.", field="name") from None
@@ -120,10 +121,11 @@ class ConnectionService:
             return connection
         changed_at_ms = max(now_ms(), connection.updated_at_ms + 1)  # never the same twice: it keys what is built of it
         shown = [key for key in values if key != "encrypted_secrets"]
-        before = {key: getattr(connection, key) for key in shown}
+        before = {key: getattr(connection, key) for key in shown if key != "settings"}
         with atomic():
             Connection.update(updated_at_ms=changed_at_ms, **values).where(Connection.id == connection.id).execute()
-            self._record(actor, project, connection, "updated", before, {key: values[key] for key in shown})
+            told = {key: sorted(values[key]) if key == "settings" else values[key] for key in shown}
+            self._record(actor, project, connection, "updated", before, told)
         return self._get(project, connection_id)
 
     def delete(self, actor: Actor, project: Project, connection_id: str) -> None:

@@ -33,7 +33,7 @@ def find_models(project: Project, query: Query) -> tuple[Sequence[RegisteredMode
     """Return a page of the project's models in order, and the token of the next page."""
     conditions = [Clause("m.project_id = ?", (project.id,))]
     found = parse_filter(query.filter, REGISTERED_MODELS)
-    for comparison in found:
+    for comparison in _apart_from_prompts(found):
         if comparison.entity == "tag":
             conditions.append(_tagged("registered_model_tag", "model_id", "m.id", comparison))
         else:
@@ -54,7 +54,7 @@ def find_versions(project: Project, query: Query) -> tuple[Sequence[ModelVersion
     """Return a page of the project's versions in order (by default the newest first), and the next page's token."""
     conditions = [Clause("m.project_id = ?", (project.id,))]
     found = parse_filter(query.filter, MODEL_VERSIONS)
-    for comparison in found:
+    for comparison in _apart_from_prompts(found):
         if comparison.entity == "tag":
             conditions.append(_tagged("model_version_tag", "version_id", "v.id", comparison))
         else:
@@ -81,7 +81,20 @@ def _tagged(table: str, owner: str, outer: str, found: Comparison) -> Clause:
 
 
 def _asks_for_prompts(found: Sequence[Comparison]) -> bool:
-    return any(comparison.entity == "tag" and comparison.key == PROMPT_TAG for comparison in found)
+    """Say whether prompts are wanted. Models have no such tag, so all else that is said of it means: no prompts."""
+    asked = [(comparison.operator, str(comparison.value).lower()) for comparison in found if _is_of_prompts(comparison)]
+    return ("=", "true") in asked or ("!=", "false") in asked
+
+
+def _apart_from_prompts(found: Sequence[Comparison]) -> Sequence[Comparison]:
+    """Return what is to be compared; MLflow's client itself adds ``tag.`mlflow.prompt.is_prompt` != 'true'``."""
+    if _asks_for_prompts(found):
+        return found
+    return [comparison for comparison in found if not _is_of_prompts(comparison)]
+
+
+def _is_of_prompts(comparison: Comparison) -> bool:
+    return comparison.entity == "tag" and comparison.key == PROMPT_TAG
 
 
 def _no_prompt(outer: str) -> Clause:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +23,7 @@ class WebhookSettings(Schema):
         required=True,
         schemes={"http", "https"},
         require_tld=False,
+        validate=validate.Regexp(r"https?://[^/@]*(?:/|\Z)", re.IGNORECASE, error="Give no user or password in it."),
         metadata={"title": "Address", "description": "Gets a POST with a CloudEvents 1.0 document in JSON."},
     )
     token = fields.String(

@@ -7,7 +7,8 @@ from typing import Any
 from flask.views import MethodView
 from flask_smorest import Blueprint
 
-from modelyard.core.projects.models import Connection
+from modelyard.core.projects.access import role_in
+from modelyard.core.projects.models import Connection, Project
 from modelyard.web.context import actor, open_project, services
 from modelyard.web.pagination import PageArguments, page_of, page_schema
 from modelyard.web.schemas.projects import (
@@ -22,20 +23,24 @@ URL_PREFIX = "/api/v1/organizations/<organization>/projects/<project>/connection
 blueprint = Blueprint("connections", __name__, url_prefix=URL_PREFIX, description="Providers with settings")
 
 
-def show(row: Connection) -> dict[str, Any]:
-    """Say whether there are secrets, and leave them out."""
+def show(row: Connection, project: Project) -> dict[str, Any]:
+    """Say whether there are secrets, and leave them out; the other settings are for the project's admins alone.
+
+    An address may be as good as a secret: many receivers of webhooks know their senders by nothing else.
+    """
     columns = [
         "public_id",
         "name",
         "kind",
         "provider",
-        "settings",
         "subscriptions",
         "enabled",
         "created_at_ms",
         "updated_at_ms",
     ]
-    return {"has_secrets": row.encrypted_secrets is not None, **{key: getattr(row, key) for key in columns}}
+    settings = row.settings if role_in(actor(), project) == "admin" else {}
+    shown = {key: getattr(row, key) for key in columns}
+    return {"has_secrets": row.encrypted_secrets is not None, "settings": settings, **shown}
 
 
 @blueprint.route("")
@@ -46,14 +51,16 @@ class ConnectionsView(MethodView):
     @blueprint.response(200, page_schema(ConnectionSchema))
     def get(self, arguments: dict[str, Any], organization: str, project: str) -> Any:
         """List the project's connections."""
-        found = services().connections.list(actor(), open_project(organization, project))
-        return page_of(found, arguments, key=Connection.name, show=show)
+        here = open_project(organization, project)
+        found = services().connections.list(actor(), here)
+        return page_of(found, arguments, key=Connection.name, show=lambda row: show(row, here))
 
     @blueprint.arguments(NewConnectionSchema)
     @blueprint.response(201, ConnectionSchema)
     def post(self, wish: dict[str, Any], organization: str, project: str) -> dict[str, Any]:
         """Make a connection (project admins)."""
-        return show(services().connections.create(actor(), open_project(organization, project), **wish))
+        here = open_project(organization, project)
+        return show(services().connections.create(actor(), here, **wish), here)
 
 
 @blueprint.route("/test")
@@ -74,14 +81,15 @@ class ConnectionView(MethodView):
     @blueprint.response(200, ConnectionSchema)
     def get(self, organization: str, project: str, connection_id: str) -> dict[str, Any]:
         """Show a connection without its secrets."""
-        return show(services().connections.get(actor(), open_project(organization, project), connection_id))
+        here = open_project(organization, project)
+        return show(services().connections.get(actor(), here, connection_id), here)
 
     @blueprint.arguments(ConnectionChangesSchema)
     @blueprint.response(200, ConnectionSchema)
     def patch(self, changes: dict[str, Any], organization: str, project: str, connection_id: str) -> dict[str, Any]:
         """Change a connection."""
-        found = open_project(organization, project)
-        return show(services().connections.edit(actor(), found, connection_id, changes))
+        here = open_project(organization, project)
+        return show(services().connections.edit(actor(), here, connection_id, changes), here)
 
     @blueprint.response(204)
     def delete(self, organization: str, project: str, connection_id: str) -> None:

@@ -104,8 +104,8 @@ def _transfer(context: Context, artifact: str) -> Response:
         return download(context, artifact)
     if request.method == "PUT":
         request.max_content_length = context.services.settings.server.max_artifact_bytes + 1
-        # Without a length an upload that broke off looks like one that ended: only an empty file comes so (its length is
-        # left out by the client's HTTP library).
+        # Without a length an upload that broke off looks like one that ended: only an empty file may come so, because
+        # the client's HTTP library leaves out the length 0.
         artifacts.write(actor, project, artifact, _sent(), size_bytes=request.content_length or 0)
         return json_answer({})
     if request.method == "DELETE":

@@ -21,7 +21,6 @@ import msgspec
 from flask import Response, request
 
 from modelyard.core.bootstrap import Services
-from modelyard.core.errors import TooLarge
 from modelyard.core.identity.actor import Actor
 from modelyard.core.projects.models import Project
 from modelyard.web.mlflow.decoding import Decoder
@@ -89,27 +88,14 @@ def find(method: str, path: str) -> tuple[Endpoint, dict[str, str]]:
 def answer(context: Context, path: str) -> Response:
     """Answer the present request, which is for the endpoint of that path."""
     row, fields = find(request.method, path)
-    decoded = _decode(row.decoder, context, fields)
+    decoded = _decode(row.decoder, fields)
     return Response(msgspec.json.encode(row.handler(context, decoded)), content_type="application/json")
 
 
-def _decode(decoder: Decoder, context: Context, fields: Mapping[str, str]) -> Any:
+def _decode(decoder: Decoder, fields: Mapping[str, str]) -> Any:
     if request.method == "GET":
         return decoder.query(request.args, fields)
-    limit = context.services.settings.server.max_body_bytes
-    if (request.content_length or 0) > limit:
-        raise too_large(limit)
-    data = request.stream.read(limit + 1)
-    if len(data) > limit:
-        raise too_large(limit)
+    data = request.get_data()
     if not data and request.args:
         return decoder.query(request.args, fields)
     return decoder.body(data, fields)
-
-
-def too_large(limit: int) -> TooLarge:
-    """Make the refusal of a request body that is over the limit."""
-    return TooLarge(
-        f"The request body has more than {limit} bytes, the limit of server.max_body_bytes.",
-        hint="Split it across several requests.",
-    )

@@ -106,6 +106,15 @@ def test_a_secret_leaves_by_no_door(
     assert answers[7].json == {"ok": True, "message": "called 111 with ***"}
 
 
+def test_the_values_of_settings_are_in_no_event(
+    services: Services, admin: Actor, project: Project, night: Connection
+) -> None:
+    services.connections.edit(admin, project, night.public_id, {"settings": {"number": 98765}})
+    events = [(event.before, event.after) for event in Event.select()]
+    assert "98765" not in str(events)
+    assert events[-1] == ({}, {"settings": ["number"]})
+
+
 def test_an_edit_keeps_the_secrets_that_it_does_not_name(
     services: Services, admin: Actor, project: Project, night: Connection
 ) -> None:

@@ -61,8 +61,11 @@ def test_filters_of_models(services: Services, editor: Actor, project: Project) 
         ("tags.nothing = 'b'", []),
         ("name = ''' OR 1=1 --'", []),
         (f"tags.`{PROMPT_TAG}` = 'true'", ["greeting"]),
-        (f"tags.`{PROMPT_TAG}` = 'false'", ["no prompt"]),
-        (f"tags.`{PROMPT_TAG}` != 'nothing'", ["greeting", "no prompt"]),
+        (f"tags.`{PROMPT_TAG}` != 'false'", ["greeting"]),
+        (f"tag.`{PROMPT_TAG}` != 'true'", ALL),  # what MLflow's client adds to each search
+        (f"name ILIKE 'beta%' AND tag.`{PROMPT_TAG}` != 'true'", ["Beta_1", "beta-2"]),
+        (f"tags.`{PROMPT_TAG}` = 'false'", ALL),
+        (f"tags.`{PROMPT_TAG}` != 'nothing'", ALL),
     ]:
         found, token = services.models.search(editor, project, Query(filter=text))
         assert ([model.name for model in found], token) == (names, None), text
@@ -92,6 +95,7 @@ def test_filters_of_versions(services: Services, editor: Actor, project: Project
         ("tags.q = 'good'", ["alpha/1"]),
         ("tags.q != 'good'", ["alpha/2"]),
         (f"tags.`{PROMPT_TAG}` = 'true'", ["greeting/1"]),
+        (f"name = 'alpha' AND tags.`{PROMPT_TAG}` != 'true'", ["alpha/2", "alpha/1"]),
     ]:
         rows, token = services.model_versions.search(editor, project, Query(filter=text))
         assert ([f"{row.model.name}/{row.number}" for row in rows], token) == (found, None), text

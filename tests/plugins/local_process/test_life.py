@@ -56,7 +56,7 @@ def test_the_process_knows_nothing_of_the_servers_settings(
     target.start(spec)
     pid = becomes(spec, "starting").identity["pid"]
     process = psutil.Process(pid)
-    known = process.environ()
+    known = eventually(process.environ, "the process's environment")
     assert set(known) <= {
         *("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "HOME", "TMPDIR", "PYTHONUNBUFFERED", "THRESHOLD"),
         *("MODELYARD_NONCE", "MODELYARD_REPLICA_TOKEN", "MODELYARD_REPLICA"),
@@ -149,6 +149,7 @@ def test_a_start_whose_starter_was_killed_is_taken_over(
     target: LocalProcess, spec: ReplicaSpec, becomes: Becomes
 ) -> None:
     pid = target.start(spec).identity["pid"]
+    eventually(lambda: life.members(spec.directory), "the kernel's word on its environment")
     (spec.directory / "spawned.json").unlink()
     assert target.observe(spec).state == "starting"
     assert target.start(spec).identity["pid"] == pid
@@ -161,6 +162,7 @@ def test_a_start_whose_starter_was_killed_is_taken_over(
 
 def test_a_start_whose_starter_was_killed_is_ended(target: LocalProcess, spec: ReplicaSpec) -> None:
     target.start(spec)
+    eventually(lambda: life.members(spec.directory), "the kernel's word on its environment")
     (spec.directory / "spawned.json").unlink()
     target.stop(spec)
     assert servers(spec) == []
