@@ -19,7 +19,7 @@ from modelyard.core.deployments.judgement import Problem, Sight, judge, late_tex
 from modelyard.core.deployments.model_files import fetch_model, forget_models
 from modelyard.core.deployments.models import Deployment, DeploymentRevision, Replica
 from modelyard.core.deployments.replicas import alike, choose, free_indexes, model_folder, spec_of
-from modelyard.core.deployments.service import add_revision, current_revision
+from modelyard.core.deployments.service import HOST_CAPABILITY, add_revision, current_revision
 from modelyard.core.deployments.wish import settings_of
 from modelyard.core.errors import LeaseLost, ModelyardError, NotFound
 from modelyard.core.events import Events
@@ -27,6 +27,7 @@ from modelyard.core.identity.actor import system_actor
 from modelyard.core.interfaces import ReplicaStatus
 from modelyard.core.jobs import Again, Lease
 from modelyard.core.projects.connections import ConnectionService
+from modelyard.core.projects.models import Project
 from modelyard.core.secret_box import SecretBox
 
 WATCH_SECONDS = 2.0
@@ -61,7 +62,7 @@ class Reconciler:
     def _keep(self, lease: Lease, deployment: Deployment, revision: DeploymentRevision) -> Again:
         """Start what is missing, look at all, and end what is no longer wanted once its successors are ready."""
         same = alike(revision)
-        problem = self._fetch(deployment, revision)
+        problem = self._forbidden(deployment) or self._fetch(deployment, revision)
         rows, wanted = self._plan(lease, deployment, revision, same, add=problem is None)
         unwanted = [row for row in rows if row not in wanted]
         seen = [self._look(lease, deployment, row, start=problem is None) for row in wanted]
@@ -84,6 +85,17 @@ class Reconciler:
         status = self._conclude(lease, deployment, revision, sight)
         busy = unwanted or status in {"", "pending", "starting"} or any(row.state == "starting" for row in wanted)
         return Again(HURRY_SECONDS if busy else WATCH_SECONDS)
+
+    def _forbidden(self, deployment: Deployment) -> Problem | None:
+        """Say whether the project may no longer run models where this one runs; what runs already goes on."""
+        project: Project = Project.get_by_id(deployment.project.id)
+        try:
+            target = self._connections.target(project, deployment.target)
+        except ModelyardError as error:
+            return Problem(str(error), passing=True)
+        if HOST_CAPABILITY not in target.entry.capabilities or project.allow_local_deployments:
+            return None
+        return Problem("The project may no longer run models on the server's own host.", passing=False)
 
     def _fetch(self, deployment: Deployment, revision: DeploymentRevision) -> Problem | None:
         """Bring the model's files here; says what prevents it."""

@@ -7,6 +7,7 @@ import pytest
 from modelyard.core.deployments.models import Deployment, Replica
 from modelyard.core.errors import Unavailable
 from modelyard.core.jobs import Job
+from modelyard.core.projects.models import Project
 from tests.core.deployments.conftest import World
 
 
@@ -222,3 +223,26 @@ def test_a_deployment_that_is_gone_has_no_job_left(world: World) -> None:
     Deployment.delete().execute()
     assert world.step() is None
     assert Job.get().state == "done"
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_a_project_that_may_no_longer_use_the_host_starts_nothing_there(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from modelyard.core.deployments import reconcile
+
+    monkeypatch.setattr(reconcile, "HOST_CAPABILITY", "logs")
+    Project.update(allow_local_deployments=True).execute()
+    world.create()
+    world.settle()
+    Project.update(allow_local_deployments=False).execute()
+    world.step()
+    assert len(world.target.running) == 1, "what runs goes on"
+    world.target.running.clear()
+    world.step()
+    assert world.target.running == {}
+    assert "may no longer" in world.get().message
+    Project.update(allow_local_deployments=True).execute()
+    Replica.update(next_start_at_ms=0).execute()
+    world.settle()
+    assert world.get().status == "ready"
