@@ -90,10 +90,12 @@ class Deployments(Resource):
     ) -> Json:
         """Ask until the deployment is ready and return it; `on_change` is called with every new state.
 
-        Raises `DeploymentFailedError` once it failed or is to be stopped, `DeploymentTimeoutError` at the deadline.
+        Raises `DeploymentFailedError` once it failed, is to be stopped, or has returned to an older revision by itself;
+        `DeploymentTimeoutError` at the deadline.
         """
         deadline = time.monotonic() + deadline_seconds
         shown: Any = None
+        wanted: Any = None
         pause = 0.25
         while True:
             seen = self.get(deployment)
@@ -101,7 +103,9 @@ class Deployments(Resource):
             if state != shown:
                 shown = state
                 on_change(seen)
+            wanted = wanted or seen.get("revision")
             if seen["status"] == "ready":
+                self._refuse_returned(deployment, seen, wanted)
                 return seen
             _refuse_hopeless(deployment, seen)
             if time.monotonic() + pause > deadline:
@@ -112,6 +116,14 @@ class Deployments(Resource):
                 )
             self._client.sleep(pause)
             pause = min(pause * 1.5, 2.0)
+
+    def _refuse_returned(self, deployment: str, seen: Json, wanted: Any) -> None:
+        """Raise where what is ready now came in place of the revision that was waited for."""
+        if seen.get("revision") == wanted:
+            return
+        newest = next(iter(self.revisions(deployment, limit=1)), {})
+        if str(newest.get("note", "")).startswith("returned"):
+            raise DeploymentFailedError(f"The deployment {deployment!r} {newest['note']}", seen)
 
 
 def _refuse_hopeless(deployment: str, seen: Json) -> None:

@@ -39,6 +39,20 @@ def test_a_stopped_one_is_not_waited_for(api: FakeApi, client: Client) -> None:
         client.project("acme", "churn").deployments.wait_until_ready("live")
 
 
+def test_a_return_to_an_older_revision_is_no_success(api: FakeApi, client: Client) -> None:
+    api.put("GET", PATH, state("starting", revision=2), state("ready", 2, revision=3))
+    note = "returned from revision 2: not ready within 300 s"
+    api.put("GET", f"{PATH}/revisions", {"items": [{"number": 3, "note": note}], "next_cursor": None})
+    with pytest.raises(DeploymentFailedError, match="returned from revision 2"):
+        client.project("acme", "churn").deployments.wait_until_ready("live")
+
+
+def test_a_newer_wish_of_somebody_else_is_waited_for(api: FakeApi, client: Client) -> None:
+    api.put("GET", PATH, state("starting", revision=2), state("ready", 2, revision=3))
+    api.put("GET", f"{PATH}/revisions", {"items": [{"number": 3, "note": "edited"}], "next_cursor": None})
+    assert client.project("acme", "churn").deployments.wait_until_ready("live")["revision"] == 3
+
+
 def test_the_deadline(api: FakeApi, client: Client) -> None:
     api.put("GET", PATH, state("starting"))
     with pytest.raises(DeploymentTimeoutError, match="still starting after 0 seconds"):

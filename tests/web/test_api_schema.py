@@ -142,7 +142,7 @@ def names(place: Project) -> dict[str, Any]:
 
 def destruction(operation: schemathesis.APIOperation) -> tuple[bool, bool]:
     """Order by what is left for the others."""
-    return operation.method == "delete", operation.method == "patch" and operation.path.endswith("/{project}")
+    return operation.method == "patch" and operation.path.endswith("/{project}"), operation.method == "delete"
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
@@ -158,7 +158,8 @@ def test_it_answers_as_it_says(
         known = {key: value for key, value in names.items() if f"{{{key}}}" in operation.path}
         if known:
             send(operation.as_strategy(mode, path_parameters=known), 5, headers, statuses, failures)
-        send(operation.as_strategy(mode), 2 if known else 5, headers, statuses, failures)
+        if not known or mode is GenerationMode.POSITIVE:
+            send(operation.as_strategy(mode), 2 if known else 5, headers, statuses, failures)
     assert not failures, "\n\n".join(failures[:20]) + f"\n\n{len(failures)} in all"
     assert statuses[422] > 20
     assert statuses[200] > 50 or mode is GenerationMode.NEGATIVE
