@@ -14,7 +14,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -71,9 +71,12 @@ class FairSqliteDatabase(SqliteDatabase):
         )
 
     def _connect(self) -> Any:
-        """Open a connection; a new file is for our eyes only, as are its companions, which take its mode."""
+        """Open a connection; a new file is for our eyes only, as are its companions, which take its mode.
+
+        A file that is there is never opened here: closing it would drop the locks that SQLite has on it here.
+        """
         with suppress(OSError):
-            os.close(os.open(self.database, os.O_CREAT | os.O_RDWR, 0o600))
+            os.close(os.open(self.database, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         return super()._connect()  # type: ignore[misc]
 
     def begin(self, lock_type: str | None = None) -> None:
@@ -168,11 +171,6 @@ def close_database(opened: Any = None) -> None:
 def atomic() -> Any:
     """Open a transaction, or a savepoint inside one: all of the block is kept, or nothing."""
     return database.atomic()
-
-
-def on_commit(action: Callable[[], None]) -> None:
-    """Call `action` once the surrounding transaction is durable; at once outside of one; never after a rollback."""
-    database.after_commit(action)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
-from peewee import BigIntegerField, Case, CharField, IntegerField, TextField, fn
+from peewee import BigIntegerField, Case, CharField, IntegerField, TextField
 
 from modelyard.core.db import JSONText, Table, atomic, database, is_postgresql, new_id, now_ms
 from modelyard.core.errors import LeaseLost
@@ -68,12 +68,6 @@ class LeasedTable(Table):
                 attempts=cls.attempts + 1,
             ).where(cls.id == row_id).execute()
             return cls.get_by_id(row_id)
-
-    @classmethod
-    def next_due_ms(cls) -> int | None:
-        """Return when the next queued row is due, for a worker that wants to sleep until then."""
-        due: int | None = cls.select(fn.MIN(cls.run_after_ms)).where(cls.state == "queued").scalar()
-        return due
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,18 +114,6 @@ def test_the_lock_is_handed_over_in_the_order_of_arrival() -> None:
     assert order == [0, 1, 2, 3, 4]
 
 
-def test_an_action_after_commit_waits_for_the_commit(opened_database: Any) -> None:
-    done: list[str] = []
-    with db.atomic():
-        db.on_commit(lambda: done.append("kept"))
-        assert done == []
-    assert done == ["kept"]
-    with pytest.raises(ZeroDivisionError), db.atomic():
-        db.on_commit(lambda: done.append("lost"))
-        _ = 1 / 0
-    assert done == ["kept"]
-
-
 @pytest.mark.parametrize("url", ["mysql://x", "x", ""])
 def test_an_unknown_scheme_says_what_to_write(url: str) -> None:
     with pytest.raises(ConfigurationError, match="sqlite:///PATH"):

@@ -202,9 +202,6 @@ class TestRuns:
         ada.fails(3, "runs", "artifacts", "download", run, "absent.txt", "--to", str(tmp_path / "none"))
         assert not (tmp_path / "none").exists()
 
-    @pytest.mark.xfail(
-        reason="the listing of a folder answers paths relative to that folder, not to the run's artifacts"
-    )
     @pytest.mark.parametrize(
         ("path", "files"),
         [("model", ["MLmodel", "data/deep/weights.bin"]), ("", ["notes.txt", "model/data/deep/weights.bin"])],

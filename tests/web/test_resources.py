@@ -130,3 +130,15 @@ def test_odd_names_stand_in_addresses(place: Place, services: Services) -> None:
         wish = {"source": "mlflow-artifacts:/m", "description": "ünï 🦊"}
         made = place.call("POST", f"/models/{quote(name, safe='')}/versions", wish)
         assert (made.get_json()["version"], made.get_json()["description"]) == (1, "ünï 🦊")
+
+
+def test_an_organization_that_is_made_for_somebody_gives_its_maker_no_role(
+    place: Place, root: dict[str, str], factories: Factories
+) -> None:
+    factories.user("ada")
+    for wish, role in (({"owner": "ada"}, None), ({}, "owner")):
+        body = {"slug": f"made-{role or 'for-ada'}".lower(), "name": "Made", **wish}
+        made = place.client.post("/api/v1/organizations", json=body, headers=root)
+        assert (made.status_code, made.get_json()["role"]) == (201, role)
+        seen = place.client.get(f"/api/v1/organizations/{body['slug']}", headers=root)
+        assert seen.status_code == (404 if role is None else 200)

@@ -8,9 +8,6 @@ from modelyard.core.db import JSONText, Table, new_id, now_ms
 from modelyard.core.projects.models import Project
 from modelyard.core.registry.models import ModelVersion
 
-DESIRED_STATUSES = ("running", "stopped", "deleted")
-STATUSES = ("pending", "starting", "ready", "degraded", "failed", "stopping", "stopped")
-
 
 class Deployment(Table):
     """What should run; `status` and `message` say what was seen. `revision` is the number of the wanted revision.

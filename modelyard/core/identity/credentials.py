@@ -72,11 +72,6 @@ def _is_text(value: str) -> bool:
     return True
 
 
-def new_password() -> str:
-    """Make a password to be shown once."""
-    return secrets.token_urlsafe(15)
-
-
 def new_secret() -> str:
     """Make the random part of a session or token: 32 bytes."""
     return secrets.token_urlsafe(32)

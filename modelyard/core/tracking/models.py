@@ -242,23 +242,3 @@ class RunOutput(Table):
 
     class Meta:
         indexes = ((("run", "model", "step"), True),)
-
-
-TABLES: tuple[type[Model], ...] = (
-    Experiment,
-    ExperimentTag,
-    Run,
-    RunParam,
-    RunTag,
-    MetricSeries,
-    MetricPoint,
-    Dataset,
-    RunInput,
-    LoggedModel,
-    LoggedModelParam,
-    LoggedModelTag,
-    LoggedModelMetric,
-    RunModelInput,
-    RunOutput,
-)
-"""All of them, parents first."""

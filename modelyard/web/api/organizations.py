@@ -9,7 +9,7 @@ from flask_smorest import Blueprint
 
 from modelyard.core.identity.models import User
 from modelyard.core.projects.access import find_organization
-from modelyard.core.projects.models import Organization
+from modelyard.core.projects.models import Organization, OrganizationMember
 from modelyard.web.context import actor, services
 from modelyard.web.pagination import PageArguments, page_of, page_schema
 from modelyard.web.schemas.projects import (
@@ -22,7 +22,7 @@ from modelyard.web.schemas.projects import (
 blueprint = Blueprint("organizations", __name__, url_prefix="/api/v1/organizations", description="Tenants")
 
 
-def show(organization: Organization, role: str) -> dict[str, Any]:
+def show(organization: Organization, role: str | None) -> dict[str, Any]:
     """Put the caller's role beside the organization."""
     columns = ("slug", "name", "created_at_ms")
     return {"id": organization.public_id, "role": role, **{key: getattr(organization, key) for key in columns}}
@@ -42,8 +42,10 @@ class OrganizationsView(MethodView):
     @blueprint.arguments(NewOrganizationSchema)
     @blueprint.response(201, OrganizationSchema)
     def post(self, wish: dict[str, Any]) -> dict[str, Any]:
-        """Make an organization (instance administrators)."""
-        return show(services().organizations.create(actor(), **wish), "owner")
+        """Make an organization (instance administrators); one for another owner gives its maker no role."""
+        made = services().organizations.create(actor(), **wish)
+        mine = OrganizationMember.get_or_none(organization=made, user=actor().user_id)
+        return show(made, mine.role if mine else None)
 
 
 @blueprint.route("/<organization>")

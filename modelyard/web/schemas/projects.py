@@ -15,7 +15,7 @@ class OrganizationSchema(Schema):
     id = fields.String(required=True)
     slug = fields.String(required=True)
     name = fields.String(required=True)
-    role = fields.String(required=True)
+    role = fields.String(required=True, allow_none=True)
     created_at = moment("created_at_ms")
 
 

@@ -70,7 +70,7 @@ export interface paths {
         /** List the organizations that the caller is a member of. */
         get: operations["get_organizations"];
         put?: never;
-        /** Make an organization (instance administrators). */
+        /** Make an organization (instance administrators); one for another owner gives its maker no role. */
         post: operations["post_organizations"];
         delete?: never;
         options?: never;
@@ -932,7 +932,7 @@ export interface components {
             id: string;
             slug: string;
             name: string;
-            role: string;
+            role: string | null;
             /** Format: date-time */
             readonly created_at?: string;
         };
