@@ -142,7 +142,7 @@ def test_another_worker_takes_up_the_job_of_a_killed_one(
 
 
 def stops_without_the_lock(process: subprocess.Popen[bytes]) -> bool:
-    """Stop the process, unless it holds SQLite's write lock just now: then it goes on, since nobody else could write."""
+    """Stop the process, unless it holds SQLite's write lock just now: nobody else could write then."""
     process.send_signal(signal.SIGSTOP)
     if db.is_postgresql():
         return True
