@@ -123,14 +123,19 @@ class Lease:
         }
 
     def fail(self, error: str, *, retry_after_seconds: float | None) -> None:
-        """Record the error, and queue the row again after a pause, or close it as failed where that is None."""
+        """Record the error, and queue the row again after a pause, or close it as failed where that is None.
+
+        A row that somebody asked for again meanwhile is not closed: it begins anew, at once.
+        """
         if retry_after_seconds is not None:
             due = self._no_later_than(now_ms() + int(retry_after_seconds * 1000))
             self.confirm(state="queued", run_after_ms=due, leased_by=None, last_error=error)
             return
         wanted = self.table.run_after_ms > WANTED_ONCE
         state = Case(None, [(wanted, "queued")], "failed")
-        self.confirm(state=state, leased_by=None, last_error=error, **self._closing(wanted, now_ms()))
+        attempts = Case(None, [(wanted, 0)], self.table.attempts)
+        closing = {"leased_by": None, "last_error": error, "attempts": attempts}
+        self.confirm(state=state, **closing, **self._closing(wanted, now_ms()))
 
     def prolong(self, lease_ms: int) -> None:
         """Keep the lease for another `lease_ms`; raises `LeaseLost` as `confirm` does."""

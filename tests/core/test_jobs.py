@@ -113,6 +113,15 @@ def test_a_failed_attempt_does_not_put_off_a_wish_that_came_meanwhile(opened_dat
     assert Job.claim("a", LEASE_MS) is not None
 
 
+def test_a_wish_that_came_during_the_last_attempt_begins_anew(opened_database: Any) -> None:
+    enqueue("x", {}, dedupe_key="k")
+    job = Job.claim("a", LEASE_MS)
+    enqueue("x", {}, dedupe_key="k")
+    lease_of(job).fail("given up", retry_after_seconds=None)
+    again = Job.claim("a", LEASE_MS)
+    assert (again.id, again.attempts, again.dedupe_key) == (job.id, 1, "k")
+
+
 def test_a_rolled_back_transaction_leaves_no_job(opened_database: Any) -> None:
     with pytest.raises(ZeroDivisionError), db.atomic():
         enqueue("x", {})

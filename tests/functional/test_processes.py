@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import psutil
 import pytest
 
 from modelyard.core import db
-from modelyard.core.jobs import Job
+from modelyard.core.jobs import Job, enqueue
 from modelyard.core.notifications.models import Delivery
 from tests.functional.conftest import Tenant
 from tests.functional.running_server import RunningServer, eventually
@@ -105,40 +106,56 @@ sys.exit(worker.main(load_settings()))
 """
 
 
-def test_another_worker_takes_up_the_job_of_a_killed_one(
-    opened_database: Any, environment: dict[str, str], tmp_path: Path
-) -> None:
+class Workers:
+    """Workers that do a slow job: each marks its start, waits while the file `hold` is there, then has its effect."""
+
+    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+        self.environment, self.folder = environment, folder
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.hold = folder / "hold"
+        self.hold.touch()
+        enqueue("slow", {"folder": str(folder)})
+
+    def start(self, name: str) -> subprocess.Popen[bytes]:
+        """Start one; it writes to NAME.log."""
+        with (self.folder / f"{name}.log").open("wb") as log:
+            command = [sys.executable, "-c", WORKER, name]
+            self.processes[name] = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+        return self.processes[name]
+
+    def has_begun(self, name: str) -> None:
+        """Wait until it is in the middle of the job."""
+        eventually((self.folder / name).exists, f"the start of the {name} worker's job")
+
+    def had_effect(self, name: str) -> bool:
+        """Say whether its job came to its end."""
+        return (self.folder / f"{name}.effect").exists()
+
+
+@pytest.fixture
+def workers(opened_database: Any, environment: dict[str, str], tmp_path: Path) -> Iterator[Workers]:
     folder = tmp_path / "marks"
     folder.mkdir()
-    (folder / "hold").touch()
-    db.database.close()
-    workers = {}
+    workers = Workers(environment, folder)
+    yield workers
+    for process in workers.processes.values():
+        process.kill()
+        process.wait()
 
-    def start(name: str) -> None:
-        with (tmp_path / f"{name}.log").open("wb") as log:
-            command = [sys.executable, "-c", WORKER, name]
-            workers[name] = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
-    from modelyard.core.jobs import enqueue
-
-    enqueue("slow", {"folder": str(folder)})
-    try:
-        start("first")
-        eventually((folder / "first").exists, "the first worker's start")
-        workers["first"].kill()
-        workers["first"].wait()
-        (folder / "hold").unlink()
-        start("second")
-        eventually((folder / "second.effect").exists, "the second worker's effect")
-        eventually(lambda: Job.get().state == "done", "the end of the job")
-        assert Job.get().fence == 2
-        assert not (folder / "first.effect").exists()
-        workers["second"].terminate()
-        assert workers["second"].wait(20) == 0
-    finally:
-        for process in workers.values():
-            process.kill()
-            process.wait()
+def test_another_worker_takes_up_the_job_of_a_killed_one(workers: Workers) -> None:
+    first = workers.start("first")
+    workers.has_begun("first")
+    first.kill()
+    first.wait()
+    workers.hold.unlink()
+    second = workers.start("second")
+    eventually(lambda: workers.had_effect("second"), "the second worker's effect")
+    eventually(lambda: Job.get().state == "done", "the end of the job")
+    assert Job.get().fence == 2
+    assert not workers.had_effect("first")
+    second.terminate()
+    assert second.wait(20) == 0
 
 
 def stops_without_the_lock(process: subprocess.Popen[bytes]) -> bool:
@@ -158,36 +175,18 @@ def stops_without_the_lock(process: subprocess.Popen[bytes]) -> bool:
         connection.close()
 
 
-def test_a_stopped_worker_that_wakes_up_again_writes_nothing(
-    opened_database: Any, environment: dict[str, str], tmp_path: Path
-) -> None:
-    folder = tmp_path / "marks"
-    folder.mkdir()
-    (folder / "hold").touch()
-    workers = {}
-    from modelyard.core.jobs import enqueue
-
-    def start(name: str) -> None:
-        with (tmp_path / f"{name}.log").open("wb") as log:
-            command = [sys.executable, "-c", WORKER, name]
-            workers[name] = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-
-    enqueue("slow", {"folder": str(folder)})
-    try:
-        start("first")
-        eventually((folder / "first").exists, "the first worker's start")
-        eventually(lambda: stops_without_the_lock(workers["first"]), "a moment in which the first may be stopped")
-        start("second")
-        eventually((folder / "second").exists, "the second worker's start")
-        (folder / "hold").unlink()
-        eventually((folder / "second.effect").exists, "the second worker's effect")
-        workers["first"].send_signal(signal.SIGCONT)
-        eventually(lambda: "lease lost" in (tmp_path / "first.log").read_text(), "the first worker's notice")
-        assert not (folder / "first.effect").exists()
-    finally:
-        for process in workers.values():
-            process.kill()
-            process.wait()
+def test_a_stopped_worker_that_wakes_up_again_writes_nothing(workers: Workers) -> None:
+    first = workers.start("first")
+    workers.has_begun("first")
+    eventually(lambda: stops_without_the_lock(first), "a moment in which the first may be stopped")
+    workers.start("second")
+    workers.has_begun("second")
+    workers.hold.unlink()
+    eventually(lambda: workers.had_effect("second"), "the second worker's effect")
+    first.send_signal(signal.SIGCONT)
+    log = workers.folder / "first.log"
+    eventually(lambda: "lease lost" in log.read_text(), "the first worker's notice")
+    assert not workers.had_effect("first")
 
 
 def test_every_answered_write_is_there_after_the_server_was_killed(server: RunningServer, tenant: Tenant) -> None:
