@@ -67,9 +67,12 @@ class Demo:
     def pid_of(self, part: str) -> int:
         """Return the process of a part by its command line."""
         for process in self.processes():
-            words = " ".join(process.cmdline())
-            parent = process.parent()
-            is_child_of_main = parent is not None and "modelyard.web.server" in " ".join(parent.cmdline())
+            try:
+                words = " ".join(process.cmdline())
+                parent = process.parent()
+                is_child_of_main = parent is not None and "modelyard.web.server" in " ".join(parent.cmdline())
+            except psutil.NoSuchProcess:  # it ended, or is a zombie, since it was listed
+                continue
             if part == "web" and "modelyard.web.server" in words and is_child_of_main:
                 return process.pid
             if part == "worker" and words.endswith(" worker"):
