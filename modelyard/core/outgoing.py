@@ -12,9 +12,10 @@ import threading
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from time import monotonic
+from time import monotonic, time
 from urllib.parse import SplitResult, urlsplit
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -87,6 +88,17 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+    @property
+    def retry_after_seconds(self) -> float | None:
+        """How long the header Retry-After asks to wait; None where it is not there or says nothing."""
+        text = next((value.strip() for name, value in self.headers.items() if name.lower() == "retry-after"), "")
+        if text.isascii() and text.isdecimal():
+            return float(text[:10])
+        try:
+            return max(0.0, parsedate_to_datetime(text).timestamp() - time())
+        except (ValueError, OverflowError):
+            return None
 
 
 _policy = OutgoingPolicy()
