@@ -151,4 +151,6 @@ def _tagged(response: Response) -> Response:
     response.vary.update(("Authorization", "Cookie"))
     if request.method != "HEAD":
         response.set_etag(etag_of(response))
-    return response.make_conditional(request) if request.method == "GET" else response
+    if request.method == "GET":
+        response.make_conditional(request)
+    return response
