@@ -18,6 +18,8 @@ from modelyard.core.idempotency import IdempotencyService
 from modelyard.core.identity.service import SessionService, TokenService, UserService
 from modelyard.core.logs import configure_logging
 from modelyard.core.migrations import cannot_open, pending
+from modelyard.core.notifications.audit import AuditService
+from modelyard.core.notifications.deliveries import DeliveryService
 from modelyard.core.notifications.service import NotificationService
 from modelyard.core.plugin_guard import Guard
 from modelyard.core.plugin_manager import PluginManager
@@ -48,6 +50,8 @@ class Services:
     projects: ProjectService
     connections: ConnectionService
     notifications: NotificationService
+    deliveries: DeliveryService
+    audit: AuditService
     experiments: ExperimentService
     runs: RunService
     logged_models: LoggedModelService
@@ -147,6 +151,8 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
         projects=ProjectService(events, experiments.create_default_experiment),
         connections=connections,
         notifications=NotificationService(plugins=plugins, connections=connections, public_url=settings.public_url),
+        deliveries=DeliveryService(events),
+        audit=AuditService(),
         experiments=experiments,
         runs=RunService(events, tracker_of),
         logged_models=LoggedModelService(events, tracker_of),

@@ -108,7 +108,19 @@ API: dict[str, Row] = {
     "get_revisions": Row("deployment.read"),
     "get_logs": Row("deployment.read"),
     "get_events": Row("event.read"),
+    "get_event_export": Row("event.read"),
+    "get_organization_events": Row("organization.events"),
+    "get_organization_event_export": Row("organization.events"),
+    "get_instance_events": Row("instance.events"),
+    "get_instance_event_export": Row("instance.events"),
     "get_deliveries": Row("event.read"),
+    "get_delivery": Row("event.read"),
+    "post_redelivery": Row("delivery.redeliver", status=ACCEPTED),
+    "get_organization_deliveries": Row("organization.events"),
+    "get_organization_delivery": Row("organization.events"),
+    "post_organization_redelivery": Row(
+        "organization.redeliver", names={"delivery_id": "{other_delivery_id}"}, status=ACCEPTED
+    ),
 }
 
 ARTIFACTS = "mlflow-artifacts/artifacts"

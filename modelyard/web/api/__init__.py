@@ -6,6 +6,7 @@ from flask_smorest import Api
 
 from modelyard.web.api import (
     connections,
+    deliveries,
     deployments,
     events,
     models,
@@ -17,7 +18,19 @@ from modelyard.web.api import (
     tokens,
 )
 
-RESOURCES = (session, tokens, organizations, projects, connections, runs, models, deployments, events, plugins)
+RESOURCES = (
+    session,
+    tokens,
+    organizations,
+    projects,
+    connections,
+    runs,
+    models,
+    deployments,
+    events,
+    deliveries,
+    plugins,
+)
 
 
 def register(api: Api) -> None:
