@@ -2818,6 +2818,8 @@ export interface operations {
                 cursor?: string | null;
                 /** @description What to sort by; `desc` turns it round. */
                 order_by?: "changed_at" | "changed_at desc" | "version" | "version desc";
+                /** @description Text that reason or actor name must contain, in whichever case. */
+                q?: string;
                 version?: number;
                 to_stage?: string;
             };
