@@ -35,6 +35,7 @@ STATUS: dict[type[errors.ModelyardError], HTTPStatus] = {
     errors.PluginNotFound: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.PluginTimeout: HTTPStatus.GATEWAY_TIMEOUT,
     errors.PluginUnavailable: HTTPStatus.BAD_GATEWAY,
+    errors.PluginRefused: HTTPStatus.BAD_GATEWAY,
     errors.PluginContractError: HTTPStatus.BAD_GATEWAY,
 }
 
