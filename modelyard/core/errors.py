@@ -17,6 +17,7 @@
         ├── PluginNotFound        no plugin of that name is loaded
         ├── PluginTimeout         it did not answer by its deadline
         ├── PluginUnavailable     what stands behind it does not answer; worth another try
+        │   └── PluginSuspended   it was not asked at all: its breaker is open, it is blocked or in quarantine
         └── PluginContractError   it answered with what the interface does not allow
 
 Core knows neither HTTP nor exit codes: `modelyard.web.errors` and `modelyard.cli.errors` map classes to them.
@@ -141,6 +142,24 @@ class PluginUnavailable(PluginError):
     """What stands behind the plugin does not answer; worth another try later. Plugins raise it themselves."""
 
     code = "plugin_unavailable"
+
+
+class PluginSuspended(PluginUnavailable):
+    """The plugin was not asked; `retry_after_seconds` says when it is worth another try."""
+
+    code = "plugin_suspended"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        plugin: str = "",
+        operation: str = "",
+        hint: str | None = None,
+        retry_after_seconds: float = 1.0,
+    ) -> None:
+        super().__init__(message, plugin=plugin, operation=operation, hint=hint)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class PluginContractError(PluginError):
