@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 CLOSED, OPEN, HALF_OPEN = "closed", "open", "half_open"
-TRIAL_SECONDS = 1.0
+TRIAL_SECONDS = 5.0
 """When to ask again while somebody else's trial runs: nobody knows how long it takes."""
 
 

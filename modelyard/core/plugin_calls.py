@@ -19,7 +19,7 @@ from modelyard.core.errors import (
 )
 from modelyard.core.plugin_breaker import HALF_OPEN, BreakerState, time_of
 from modelyard.core.plugin_failures import describe, places
-from modelyard.core.plugin_holds import BLOCK_RECHECK_SECONDS, Hold
+from modelyard.core.plugin_holds import RECHECK_SECONDS, Hold
 
 Expected = type[Any] | tuple[type[Any], ...]
 
@@ -127,11 +127,11 @@ def breaker_open(call: Call, state: BreakerState) -> PluginSuspended:
 
 def held(call: Call, hold: Hold, now_ms: int) -> PluginSuspended:
     """The error of a call into a plugin that is blocked or in quarantine."""
-    wait = BLOCK_RECHECK_SECONDS if hold.until_ms is None else (hold.until_ms - now_ms) / 1000
+    wait = RECHECK_SECONDS if hold.until_ms is None else (hold.until_ms - now_ms) / 1000
     return PluginSuspended(
         f"The plugin '{call.plugin}' was not asked for '{call.operation}': {hold}",
         plugin=call.plugin,
         operation=call.operation,
         hint=f"An instance administrator can release it: modelyard plugins unblock {call.plugin}",
-        retry_after_seconds=max(1.0, min(wait, BLOCK_RECHECK_SECONDS)),
+        retry_after_seconds=max(1.0, wait),
     )

@@ -16,7 +16,8 @@ from modelyard.core.plugin_breaker import time_of
 QUARANTINE_STRIKES = 5
 QUARANTINE_WINDOW_MS = 10 * 60 * 1000
 QUARANTINE_MS = 10 * 60 * 1000
-BLOCK_RECHECK_SECONDS = 30.0
+RECHECK_SECONDS = 600.0
+"""When to ask again where nobody knows the end of a hold; lifting it wakes what waits."""
 QUARANTINE = "quarantine"
 
 
@@ -48,6 +49,8 @@ class Holds:
     """The holds that are in force, in this process."""
 
     def __init__(self, *, now_ms: Callable[[], int]) -> None:
+        self.exempt: frozenset[str] = frozenset()
+        """Plugins that are never put into quarantine: the settings select them, and nothing can stand in for them."""
         self._now_ms = now_ms
         self._held: dict[str, Hold] = {}
         self._strikes: dict[str, deque[int]] = {}
@@ -62,6 +65,8 @@ class Holds:
 
     def strike(self, plugin: str, reason: str, *, strikes: int = 1) -> None:
         """Note that a plugin broke the rules; the fifth time within ten minutes puts it into quarantine for ten."""
+        if plugin in self.exempt:
+            return
         now = self._now_ms()
         with self._lock:
             seen = self._strikes.setdefault(plugin, deque(maxlen=QUARANTINE_STRIKES))
@@ -72,11 +77,16 @@ class Holds:
         self.quarantine(Hold(plugin, reason, QUARANTINE, now, now + QUARANTINE_MS))
 
     def quarantine(self, hold: Hold) -> None:
-        """Put a hold into force unless the plugin has one that does not end by itself."""
+        """Put a quarantine into force; a block that is there stays."""
         with self._lock:
             present = self._held.get(hold.plugin)
             if present is None or present.is_quarantine:
                 self._held[hold.plugin] = hold
+
+    def hold(self, hold: Hold) -> None:
+        """Put a block into force, in place of a quarantine."""
+        with self._lock:
+            self._held[hold.plugin] = hold
 
     def release(self, plugin: str) -> None:
         """End the hold, and forget what led to it; silent where there is none."""

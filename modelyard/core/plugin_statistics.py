@@ -8,10 +8,14 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import structlog
+
 BUCKETS_SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0)
 """Upper bounds of the histogram; what took longer is in one more bucket."""
 
 LAST_FAILURES = 20
+
+log = structlog.get_logger("modelyard.plugins")
 OK, ANSWER = "ok", "answer"
 
 
@@ -114,3 +118,15 @@ class CallStatistics:
         """Return the counts and durations of this moment."""
         with self._lock:
             return dict(self.calls), {key: histogram.copy() for key, histogram in self._durations.items()}
+
+
+def trace_call(record: CallRecord) -> None:
+    """Log one call: an observer, for `plugins.trace`."""
+    log.info(
+        "plugin_call",
+        plugin=record.plugin,
+        operation=record.operation,
+        connection=record.connection,
+        outcome=record.outcome,
+        duration_seconds=round(record.duration_seconds, 6),
+    )
