@@ -73,8 +73,8 @@ from modelyard.client.transport import (
 
 __all__ = [
     "AuthenticationError",
-    "Client",
     "ChangedMeanwhileError",
+    "Client",
     "ClientError",
     "ConflictError",
     "Connections",
