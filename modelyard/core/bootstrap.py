@@ -19,8 +19,11 @@ from modelyard.core.identity.service import SessionService, TokenService, UserSe
 from modelyard.core.logs import configure_logging
 from modelyard.core.migrations import cannot_open, pending
 from modelyard.core.notifications.service import NotificationService
+from modelyard.core.plugin_blocks import PluginBlockService, StoredHolds
+from modelyard.core.plugin_breaker import BreakerRules
 from modelyard.core.plugin_guard import Guard
 from modelyard.core.plugin_manager import PluginManager
+from modelyard.core.plugin_statistics import trace_call
 from modelyard.core.projects.connections import ConnectionService
 from modelyard.core.projects.models import Connection
 from modelyard.core.projects.service import OrganizationService, ProjectService
@@ -39,6 +42,7 @@ class Services:
     settings: Settings
     plugins: PluginManager
     guard: Guard
+    plugin_blocks: PluginBlockService
     events: Events
     idempotency: IdempotencyService
     users: UserService
@@ -72,17 +76,28 @@ def build(settings: Settings, *, process: str) -> Services:
     )
     _check_schema()
     outgoing.set_policy(outgoing.OutgoingPolicy(_networks(settings)))
-    guard = Guard()
+    holds = StoredHolds()
+    guard = _guard(settings, holds)
     plugins = PluginManager(
         disabled=frozenset(settings.plugins.disabled),
         load_deadline_seconds=settings.plugins.load_deadline_seconds,
         guard=guard,
     )
-    plugins.require("storage", settings.plugins.storage)
-    plugins.require("tracker", settings.plugins.tracker)
+    storage = plugins.require("storage", settings.plugins.storage)
+    tracker = plugins.require("tracker", settings.plugins.tracker)
+    holds.exempt = frozenset({storage.plugin, tracker.plugin})
     services = _wire(settings, plugins, guard)
+    holds.events = services.events
     plugins.startup(process)
     return services
+
+
+def _guard(settings: Settings, holds: StoredHolds) -> Guard:
+    rules = BreakerRules(settings.plugins.breaker_failures, settings.plugins.breaker_pause_seconds)
+    guard = Guard(rules=rules, holds=holds)
+    if settings.plugins.trace or settings.log.level == "DEBUG":
+        guard.observers.append(trace_call)
+    return guard
 
 
 def _check_schema() -> None:
@@ -138,6 +153,7 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
         settings=settings,
         plugins=plugins,
         guard=guard,
+        plugin_blocks=PluginBlockService(events=events, plugins=plugins, guard=guard, selected=guard.holds.exempt),
         events=events,
         idempotency=IdempotencyService(secrets),
         users=UserService(events),
