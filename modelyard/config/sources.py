@@ -13,6 +13,8 @@ from modelyard.config.settings import Settings, declared_settings
 
 CHOICES = {"log.level": ("DEBUG", "INFO", "WARNING", "ERROR"), "log.format": ("auto", "json", "console")}
 
+SWITCHES = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
+
 
 class SettingError(ValueError):
     """A setting that cannot be taken: the text names it, its value, its origin and the mend."""
@@ -101,6 +103,10 @@ def _convert(key: str, value: Any, declared: Any, origin: str) -> Any:
         raise SettingError(f"{key} = {value!r} (from {origin}) is not a list of texts.")
     if isinstance(default, Path):
         return Path(str(value)).expanduser()
+    if isinstance(default, bool):
+        if isinstance(value, bool) or str(value).lower() in SWITCHES:
+            return value if isinstance(value, bool) else SWITCHES[str(value).lower()]
+        raise SettingError(f"{key} = {value!r} (from {origin}) is neither true nor false.")
     if isinstance(default, int) and not isinstance(value, bool):
         try:
             number = int(value)

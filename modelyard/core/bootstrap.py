@@ -14,13 +14,16 @@ from modelyard.core.deployments.reconcile import Reconciler
 from modelyard.core.deployments.service import DeploymentService
 from modelyard.core.errors import ConfigurationError, Unavailable
 from modelyard.core.events import Events
+from modelyard.core.identity.oidc import OidcService, check_settings
 from modelyard.core.identity.service import SessionService, TokenService, UserService
+from modelyard.core.identity.sign_in_attempts import SignInAttempts
 from modelyard.core.logs import configure_logging
 from modelyard.core.migrations import cannot_open, pending
 from modelyard.core.notifications.service import NotificationService
 from modelyard.core.plugin_guard import Guard
 from modelyard.core.plugin_manager import PluginManager
 from modelyard.core.projects.connections import ConnectionService
+from modelyard.core.projects.mapped_roles import MappedRoles
 from modelyard.core.projects.models import Connection
 from modelyard.core.projects.service import OrganizationService, ProjectService
 from modelyard.core.registry.models_service import ModelService
@@ -42,6 +45,8 @@ class Services:
     users: UserService
     sessions: SessionService
     tokens: TokenService
+    oidc: OidcService
+    sign_in_attempts: SignInAttempts
     organizations: OrganizationService
     projects: ProjectService
     connections: ConnectionService
@@ -62,6 +67,7 @@ def build(settings: Settings, *, process: str) -> Services:
     Raises `ConfigurationError`, with the mend, when a setting selects a plugin that is not there, and when the database
     cannot be opened or its schema is not this code's: `modelyard.core.migrations.upgrade` comes first.
     """
+    check_settings(settings)
     configure_logging(level=settings.log.level, style=settings.log.format)
     db.open_database(
         settings.database_url,
@@ -132,14 +138,22 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
     experiments = ExperimentService(events, tracker_of)
     artifacts = ArtifactService(connections.storage_of, max_artifact_bytes=settings.server.max_artifact_bytes)
     versions = ModelVersionService(events)
+    sessions = SessionService(events, settings.server.session_hours * 3600)
     return Services(
         settings=settings,
         plugins=plugins,
         guard=guard,
         events=events,
         users=UserService(events),
-        sessions=SessionService(events, settings.server.session_hours * 3600),
+        sessions=sessions,
         tokens=TokenService(events),
+        oidc=OidcService(
+            events=events,
+            sessions=sessions,
+            roles=MappedRoles(events, check_settings(settings)),
+            allow_sign_up=settings.oidc.allow_sign_up,
+        ),
+        sign_in_attempts=SignInAttempts(secrets),
         organizations=OrganizationService(events),
         projects=ProjectService(events, experiments.create_default_experiment),
         connections=connections,

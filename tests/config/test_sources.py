@@ -12,8 +12,9 @@ from modelyard.config.settings import DatabaseSettings, SecretSettings, Settings
 from modelyard.config.sources import CHOICES, SettingError, load_settings
 
 KEYS = [key for key, _ in declared_settings()]
-NUMBERS = [key for key, declared in declared_settings() if isinstance(declared.default, int)]
+NUMBERS = [key for key, declared in declared_settings() if type(declared.default) is int]
 TEXTS = [key for key, declared in declared_settings() if isinstance(declared.default, str)]
+SWITCHES = [key for key, declared in declared_settings() if isinstance(declared.default, bool)]
 LISTS = [key for key, declared in declared_settings() if isinstance(declared.default, tuple)]
 
 
@@ -68,6 +69,18 @@ def test_a_setting_that_is_told_does_not_touch_the_others(keys: set[str], data: 
     for key, declared in declared_settings():
         assert _value(settings, key) == told.get(key, declared.default)
     assert set(settings.origins) == keys
+
+
+@pytest.mark.parametrize("key", SWITCHES)
+def test_a_switch_is_true_or_false(tmp_path: Path, key: str) -> None:
+    for text, value in {"true": True, "False": False, "yes": True, "no": False, "1": True, "0": False}.items():
+        assert _value(load_settings(environ={_variable(key): text}), key) is value
+    section, name = key.split(".")
+    file = _file(tmp_path, f"[{section}]\n{name} = false\n")
+    assert _value(load_settings(file=file, environ={}), key) is False
+    for wrong in ("maybe", "2", "on off"):
+        with pytest.raises(SettingError, match=f"{key} = '{wrong}' .* neither true nor false"):
+            load_settings(environ={_variable(key): wrong})
 
 
 @pytest.mark.parametrize(
