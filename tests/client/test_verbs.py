@@ -25,6 +25,8 @@ VERBS = [
     (lambda c: c.projects.create("acme", "churn", name="Churn"), "POST", "/api/v1/organizations/acme/projects",
      {"slug": "churn", "name": "Churn"}),
     (lambda c: c.plugins.get("log"), "GET", "/api/v1/plugins/log", None),
+    (lambda c: c.plugins.block("s3", reason="leaks"), "POST", "/api/v1/plugins/s3/block", {"reason": "leaks", "force": False}),
+    (lambda c: c.plugins.unblock("s3"), "DELETE", "/api/v1/plugins/s3/block", None),
     (lambda c: _project(c).get(), "GET", PROJECT, None),
     (lambda c: _project(c).edit(archived=False, name="N"), "PATCH", PROJECT, {"archived": False, "name": "N"}),
     (lambda c: _project(c).members.set("bo", "viewer"), "PUT", f"{PROJECT}/members/bo", {"role": "viewer"}),
