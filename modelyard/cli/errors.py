@@ -68,6 +68,7 @@ def exit_codes() -> dict[type[BaseException], int]:
         core.PluginTimeout: UNAVAILABLE,
         core.PluginUnavailable: UNAVAILABLE,
         core.PluginRefused: UNAVAILABLE,
+        core.PluginSuspended: UNAVAILABLE,
         core.PluginContractError: UNEXPECTED,
         ProfileError: CONFIGURATION,
     }

@@ -18,6 +18,7 @@
         ├── PluginNotFound        no plugin of that name is loaded
         ├── PluginTimeout         it did not answer by its deadline
         ├── PluginUnavailable     what stands behind it does not answer; worth another try
+        │   └── PluginSuspended   it was not asked at all: its breaker is open, it is blocked or in quarantine
         ├── PluginRefused         what stands behind it said no for good; not asked again
         └── PluginContractError   it answered with what the interface does not allow
 
@@ -170,6 +171,12 @@ class PluginRefused(PluginError):
     """What stands behind the plugin refused for good: the same call is not tried again. Plugins raise it themselves."""
 
     code = "plugin_refused"
+
+
+class PluginSuspended(PluginUnavailable):
+    """The plugin was not asked; `retry_after_seconds` says when it is worth another try."""
+
+    code = "plugin_suspended"
 
 
 class PluginContractError(PluginError):

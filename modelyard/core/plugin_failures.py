@@ -120,7 +120,18 @@ def _plain_details(exception: BaseException, secrets: Collection[str]) -> dict[s
                 plain[name] = strip_secrets(value, secrets)
             elif isinstance(value, bool | int | float | None):
                 plain[name] = value
+            elif name == "errors" and isinstance(value, Mapping):
+                plain[name] = _plain_errors(value, secrets)
     return plain
+
+
+def _plain_errors(errors: Mapping[Any, Any], secrets: Collection[str]) -> dict[str, str]:
+    """What is wrong, by field: at most 50 of them, each short."""
+    return {
+        strip_secrets(name, secrets, limit=100): strip_secrets(problem, secrets)
+        for name, problem in islice(errors.items(), 50)
+        if isinstance(name, str) and isinstance(problem, str)
+    }
 
 
 def places(trace: TracebackType | None, *, last: int = 6) -> list[str]:

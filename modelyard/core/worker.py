@@ -19,7 +19,7 @@ import modelyard.core.deployments.tasks  # noqa: F401 - registers what does its 
 from modelyard.config.settings import Settings
 from modelyard.core import db
 from modelyard.core.bootstrap import Services, build
-from modelyard.core.errors import InvalidInput, LeaseLost, ModelyardError, NotFound, PluginRefused
+from modelyard.core.errors import InvalidInput, LeaseLost, ModelyardError, NotFound, PluginRefused, PluginSuspended
 from modelyard.core.jobs import Bell, Handlers, Job, Lease, LeasedTable, WorkerRow
 from modelyard.core.notifications.models import LONGEST_HOLD_SECONDS, Delivery, DeliveryAttempt
 from modelyard.core.processes import end_with_parent
@@ -90,6 +90,8 @@ class Worker:
                 act(row, lease)
         except LeaseLost:
             log.warning("lease lost", table=table.__name__, row=row.public_id)
+        except PluginSuspended as error:
+            self._postpone(row, lease, error)
         except Exception as error:  # noqa: BLE001 - the job boundary: whatever a job raises is its own failure
             self._record_failure(row, lease, error, started_at_ms)
         finally:
@@ -126,6 +128,14 @@ class Worker:
                     row.hold_back_others(getattr(error, "retry_after_seconds", None))
         except (LeaseLost, PeeweeException) as lost:
             log.warning("failure not recorded", row=row.public_id, error=str(lost))
+
+    def _postpone(self, row: Any, lease: Lease, error: PluginSuspended) -> None:
+        """Let the row wait, at no attempt's cost, until the plugin is asked again; not all at the same moment."""
+        seconds = (error.retry_after_seconds or 1.0) * random.uniform(1.0, 1.5)  # noqa: S311 - jitter, no secret
+        try:
+            lease.postpone(error.message[:LONGEST_ERROR], after_seconds=seconds)
+        except (LeaseLost, PeeweeException) as lost:
+            log.warning("postponement not recorded", row=row.public_id, error=str(lost))
 
     def heartbeat(self) -> None:
         """Prolong every lease that is held and say that this worker lives."""

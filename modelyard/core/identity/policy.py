@@ -47,6 +47,7 @@ INSTANCE_POLICY: dict[str, str] = {
     "deployment.local": "admin",
     "connection.host": "admin",
     "instance.events": "read",
+    "plugin.block": "admin",
 }
 
 
