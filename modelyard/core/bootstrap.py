@@ -22,6 +22,7 @@ from modelyard.core.logs import configure_logging
 from modelyard.core.migrations import cannot_open, pending
 from modelyard.core.notifications.audit import AuditService
 from modelyard.core.notifications.deliveries import DeliveryService
+from modelyard.core.notifications.retention import RetentionService
 from modelyard.core.notifications.service import NotificationService
 from modelyard.core.plugin_blocks import PluginBlockService, StoredHolds
 from modelyard.core.plugin_breaker import BreakerRules
@@ -61,6 +62,7 @@ class Services:
     notifications: NotificationService
     deliveries: DeliveryService
     audit: AuditService
+    retention: RetentionService
     experiments: ExperimentService
     runs: RunService
     logged_models: LoggedModelService
@@ -183,6 +185,7 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
         notifications=NotificationService(plugins=plugins, connections=connections, public_url=settings.public_url),
         deliveries=DeliveryService(events),
         audit=AuditService(),
+        retention=RetentionService(settings.data),
         experiments=experiments,
         runs=RunService(events, tracker_of),
         logged_models=LoggedModelService(events, tracker_of),

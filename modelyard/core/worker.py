@@ -22,6 +22,7 @@ from modelyard.core.bootstrap import Services, build
 from modelyard.core.errors import InvalidInput, LeaseLost, ModelyardError, NotFound, PluginRefused, PluginSuspended
 from modelyard.core.jobs import Bell, Handlers, Job, Lease, LeasedTable, WorkerRow
 from modelyard.core.notifications.models import LONGEST_HOLD_SECONDS, Delivery, DeliveryAttempt
+from modelyard.core.notifications.tasks import begin as begin_retention
 from modelyard.core.processes import end_with_parent
 
 log = structlog.get_logger("modelyard.worker")
@@ -247,6 +248,8 @@ def main(settings: Settings) -> NoReturn:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
+    with db.connection():
+        begin_retention()
     log.info("worker started", worker=worker.name)
     worker.run()
     log.info("worker stopped", worker=worker.name)

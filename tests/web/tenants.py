@@ -185,7 +185,7 @@ WIRE: dict[tuple[str, str], Row] = {
     ("GET", "registered-models/get-latest-versions"): Row("model.read", query=MODEL),
     ("POST", "registered-models/get-latest-versions"): Row("model.read", body=MODEL),
     ("POST", "registered-models/set-tag"): _model_write(**MODEL, **TAG),
-    ("DELETE", "registered-models/delete-tag"): _model_write(**MODEL, key="k"),
+    ("DELETE", "registered-models/delete-tag"): _model_write(**MODEL, key="k-{role}"),
     ("POST", "registered-models/alias"): _model_write(**VERSION, alias="best"),
     ("GET", "registered-models/alias"): Row("model.read", query={**MODEL, "alias": "latest"}),
     ("DELETE", "registered-models/alias"): _model_write(**MODEL, alias="best"),
@@ -197,7 +197,7 @@ WIRE: dict[tuple[str, str], Row] = {
     ("POST", "model-versions/transition-stage"): Row("model_version.promote", body={**VERSION, "stage": "Staging"}),
     ("DELETE", "model-versions/delete"): _model_write(name="wire-version-{role}", version="1"),
     ("POST", "model-versions/set-tag"): _model_write(**VERSION, **TAG),
-    ("DELETE", "model-versions/delete-tag"): _model_write(**VERSION, key="k"),
+    ("DELETE", "model-versions/delete-tag"): _model_write(**VERSION, key="k-{role}"),
 }
 
 FILES: dict[tuple[str, str], Row] = {
