@@ -22,9 +22,10 @@ LOGGED = (
 )  # fmt: skip
 """What is logged to runs, experiments and logged models is no event: tracking would drown all else."""
 CHANGES_NOTHING = (
-    "/runs/{run_id}/restore", "/mlflow/runs/restore", "/search", "/get-latest-versions", "/invocations", "/connections/test", "/connections/{connection_id}/test",
+    "/search", "/get-latest-versions", "/invocations", "/connections/test", "/connections/{connection_id}/test",
+    "/runs/{run_id}/restore", "/mlflow/runs/restore", "/mlflow/model-versions/transition-stage", "/runs/{run_id}",
 )  # fmt: skip
-"""What reads or tries out; the runs that are restored here were not deleted."""
+"""What reads or tries out, and what is so already when its turn comes: another route has done the same before."""
 
 
 def is_recorded(route: Route) -> bool:
