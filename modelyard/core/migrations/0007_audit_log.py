@@ -64,9 +64,9 @@ def set_aside(migrator, db):
 def copy(db, table, columns, more="", values=""):
     """Fill the new table from the old one, and let the numbers go on where they were."""
     into, source = (f"{columns}, {more}", f"{columns}, {values}") if more else (columns, columns)
-    db.execute_sql(f"INSERT INTO {table} ({into}) SELECT {source} FROM {table}_old")  # noqa: S608 - names of our own
+    db.execute_sql(f"INSERT INTO {table} ({into}) SELECT {source} FROM {table}_old")
     if not isinstance(db, SqliteDatabase):
-        db.execute_sql(f"SELECT setval('{table}_id_seq', (SELECT last_value FROM {table}_old_id_seq))")  # noqa: S608
+        db.execute_sql(f"SELECT setval('{table}_id_seq', (SELECT last_value FROM {table}_old_id_seq))")
 
 
 def drop_old(migrator, db):

@@ -36,7 +36,7 @@ def set_to_null_with(table):
     """Return the condition that the reference is as it was, or NULL because its row is gone."""
     column = f"{table}_id"
     return (
-        f"(NEW.{column} {SAME} OLD.{column} OR (NEW.{column} IS NULL "  # noqa: S608 - names of our own
+        f"(NEW.{column} {SAME} OLD.{column} OR (NEW.{column} IS NULL "
         f"AND NOT EXISTS (SELECT 1 FROM {table} WHERE {table}.id = OLD.{column})))"
     )
 
