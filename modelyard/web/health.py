@@ -12,6 +12,7 @@ from modelyard.core import db
 from modelyard.core.errors import ModelyardError
 from modelyard.core.jobs import WorkerRow
 from modelyard.core.migrations import pending
+from modelyard.core.plugin_manager import PluginStatus
 from modelyard.web.context import actor, services
 
 SCHEMA_IS_CURRENT = "modelyard.schema_is_current"
@@ -78,8 +79,13 @@ def _worker() -> str:
     return "ok" if newest.seen_at_ms > db.now_ms() - patience_ms else "silent"
 
 
+def _is_used(status: PluginStatus) -> bool:
+    """Leave out what comes with Modelyard and lacks its extra; what the settings select was loaded, or no start was."""
+    return status.distribution != "modelyard"
+
+
 def _plugins() -> str:
-    failed = [status.name for status in services().plugins.plugins() if status.state == "failed"]
+    failed = [status.name for status in services().plugins.plugins() if status.state == "failed" and _is_used(status)]
     held = [status.name for status in services().plugins.plugins() if services().guard.holds.of(status.name)]
     said = [f"{word}: {', '.join(names)}" for word, names in (("failed", failed), ("not called", held)) if names]
     return "; ".join(said) or "ok"

@@ -13,6 +13,7 @@ from modelyard.core import db
 from modelyard.core.bootstrap import Services
 from modelyard.core.errors import PluginUnavailable
 from modelyard.core.jobs import WorkerRow
+from modelyard.core.plugin_manager import PluginManager, PluginStatus
 from tests.factories import Factories
 from tests.web.test_problems import problem
 
@@ -39,6 +40,17 @@ def test_ready_names_its_parts_to_this_host(client: FlaskClient) -> None:
     assert client.get("/health/ready").get_json()["parts"]["worker"] == "silent"
     loopback6 = client.get("/health/ready", environ_overrides={"REMOTE_ADDR": "::1"})
     assert "parts" in loopback6.get_json()
+
+
+@on_sqlite
+def test_what_comes_with_modelyard_and_lacks_its_extra_is_no_trouble(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statuses = [PluginStatus("slack", "modelyard", "1", "failed", "no slack_sdk", "pip install 'modelyard[slack]'")]
+    monkeypatch.setattr(PluginManager, "plugins", lambda self: statuses)
+    assert client.get("/health/ready").get_json()["parts"]["plugins"] == "ok"
+    statuses.append(PluginStatus("pigeon", "pigeon-dist", "1", "failed", "it is ill"))
+    assert client.get("/health/ready").get_json()["parts"]["plugins"] == "failed: pigeon"
 
 
 @on_sqlite
