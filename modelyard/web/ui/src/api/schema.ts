@@ -762,8 +762,100 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** List the events, newest first. */
+        /** List what happened in a project, newest first. */
         get: operations["get_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/events/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+            };
+            cookie?: never;
+        };
+        /** Download what happened in a project, newest first, as a JSON object on each line or as CSV. */
+        get: operations["get_event_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+            };
+            cookie?: never;
+        };
+        /** List what happened in an organization and all its projects, newest first (its admins). */
+        get: operations["get_organization_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/events/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+            };
+            cookie?: never;
+        };
+        /** Download what happened in an organization and all its projects (its admins). */
+        get: operations["get_organization_event_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what happened to users and organizations, newest first (instance administrators). */
+        get: operations["get_instance_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Download what happened to users and organizations (instance administrators). */
+        get: operations["get_instance_event_export"];
         put?: never;
         post?: never;
         delete?: never;
@@ -786,6 +878,107 @@ export interface paths {
         get: operations["get_deliveries"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/deliveries/{delivery_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+                delivery_id: string;
+            };
+            cookie?: never;
+        };
+        /** Show a delivery with its attempts. */
+        get: operations["get_delivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/deliveries/{delivery_id}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+                delivery_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tell the subscriber again (editors). */
+        post: operations["post_redelivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+            };
+            cookie?: never;
+        };
+        /** List the deliveries of an organization and all its projects, newest first (its admins). */
+        get: operations["get_organization_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/deliveries/{delivery_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                delivery_id: string;
+            };
+            cookie?: never;
+        };
+        /** Show a delivery with its attempts (the organization's admins). */
+        get: operations["get_organization_delivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/deliveries/{delivery_id}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                delivery_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tell the subscriber again (the organization's admins). */
+        post: operations["post_organization_redelivery"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1386,6 +1579,10 @@ export interface components {
             action: string;
             actor: components["schemas"]["Party"];
             object: components["schemas"]["Party"];
+            /** @description Its slug at that time. */
+            organization: string | null;
+            /** @description Its slug at that time. */
+            project: string | null;
             before: {
                 [key: string]: unknown;
             };
@@ -1393,6 +1590,8 @@ export interface components {
                 [key: string]: unknown;
             };
             request_id: string;
+            /** @description Null but for admins. */
+            address: string | null;
             /** Format: date-time */
             readonly occurred_at?: string;
         };
@@ -1406,6 +1605,8 @@ export interface components {
             action: string;
             /** @description A connection's name, or a plugin's. */
             subscriber: string;
+            /** @description Null for a plugin, and when it is deleted. */
+            connection_id: string | null;
             /** @description queued, running, done or failed. */
             state: string;
             attempts: number;
@@ -1413,11 +1614,41 @@ export interface components {
             /** Format: date-time */
             readonly created_at?: string;
             /** Format: date-time */
+            readonly next_attempt_at?: string | null;
+            /** Format: date-time */
             readonly delivered_at?: string | null;
         };
         DeliveryPage: {
             items: components["schemas"]["Delivery"][];
             next_cursor: string | null;
+        };
+        DeliveryAttempt: {
+            /** Format: date-time */
+            readonly started_at?: string;
+            duration_seconds: number;
+            /** @description delivered, failed (worth another try) or refused (final). */
+            outcome: string;
+            error: string | null;
+        };
+        DeliveryDetail: {
+            id: string;
+            event_id: string;
+            action: string;
+            /** @description A connection's name, or a plugin's. */
+            subscriber: string;
+            /** @description Null for a plugin, and when it is deleted. */
+            connection_id: string | null;
+            /** @description queued, running, done or failed. */
+            state: string;
+            attempts: number;
+            last_error: string | null;
+            /** Format: date-time */
+            readonly created_at?: string;
+            /** Format: date-time */
+            readonly next_attempt_at?: string | null;
+            /** Format: date-time */
+            readonly delivered_at?: string | null;
+            log: components["schemas"]["DeliveryAttempt"][];
         };
         Provider: {
             kind: string;
@@ -3534,6 +3765,20 @@ export interface operations {
     get_events: {
         parameters: {
             query?: {
+                /** @description Id or name of who did it. */
+                actor?: string;
+                /** @description `model.created`, or `model.*` for all of a noun. */
+                action?: string;
+                /** @description What it was done to: `model`, `project`, `connection` … */
+                object_kind?: string;
+                object_id?: string;
+                /** @description The earliest time, RFC 3339. */
+                from?: string;
+                /** @description The time before which it was, RFC 3339. */
+                to?: string;
+                /** @description Where it was done from; for admins. */
+                address?: string;
+                request_id?: string;
                 /** @description Items on a page, 1 to 200. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
@@ -3542,10 +3787,6 @@ export interface operations {
                 order_by?: "occurred_at" | "occurred_at desc";
                 /** @description Text that object name or actor name must contain, in whichever case. */
                 q?: string;
-                action?: string;
-                actor?: string;
-                object_kind?: string;
-                object_id?: string;
             };
             header?: never;
             path: {
@@ -3572,6 +3813,233 @@ export interface operations {
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
+    get_event_export: {
+        parameters: {
+            query?: {
+                /** @description Id or name of who did it. */
+                actor?: string;
+                /** @description `model.created`, or `model.*` for all of a noun. */
+                action?: string;
+                /** @description What it was done to: `model`, `project`, `connection` … */
+                object_kind?: string;
+                object_id?: string;
+                /** @description The earliest time, RFC 3339. */
+                from?: string;
+                /** @description The time before which it was, RFC 3339. */
+                to?: string;
+                /** @description Where it was done from; for admins. */
+                address?: string;
+                request_id?: string;
+                format?: "ndjson" | "csv";
+            };
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
+                    "text/csv": string;
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    get_organization_events: {
+        parameters: {
+            query?: {
+                /** @description Id or name of who did it. */
+                actor?: string;
+                /** @description `model.created`, or `model.*` for all of a noun. */
+                action?: string;
+                /** @description What it was done to: `model`, `project`, `connection` … */
+                object_kind?: string;
+                object_id?: string;
+                /** @description The earliest time, RFC 3339. */
+                from?: string;
+                /** @description The time before which it was, RFC 3339. */
+                to?: string;
+                /** @description Where it was done from; for admins. */
+                address?: string;
+                request_id?: string;
+                /** @description Items on a page, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "occurred_at" | "occurred_at desc";
+                /** @description Text that object name or actor name must contain, in whichever case. */
+                q?: string;
+            };
+            header?: never;
+            path: {
+                organization: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventPage"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    get_organization_event_export: {
+        parameters: {
+            query?: {
+                /** @description Id or name of who did it. */
+                actor?: string;
+                /** @description `model.created`, or `model.*` for all of a noun. */
+                action?: string;
+                /** @description What it was done to: `model`, `project`, `connection` … */
+                object_kind?: string;
+                object_id?: string;
+                /** @description The earliest time, RFC 3339. */
+                from?: string;
+                /** @description The time before which it was, RFC 3339. */
+                to?: string;
+                /** @description Where it was done from; for admins. */
+                address?: string;
+                request_id?: string;
+                format?: "ndjson" | "csv";
+            };
+            header?: never;
+            path: {
+                organization: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
+                    "text/csv": string;
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    get_instance_events: {
+        parameters: {
+            query?: {
+                /** @description Id or name of who did it. */
+                actor?: string;
+                /** @description `model.created`, or `model.*` for all of a noun. */
+                action?: string;
+                /** @description What it was done to: `model`, `project`, `connection` … */
+                object_kind?: string;
+                object_id?: string;
+                /** @description The earliest time, RFC 3339. */
+                from?: string;
+                /** @description The time before which it was, RFC 3339. */
+                to?: string;
+                /** @description Where it was done from; for admins. */
+                address?: string;
+                request_id?: string;
+                /** @description Items on a page, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "occurred_at" | "occurred_at desc";
+                /** @description Text that object name or actor name must contain, in whichever case. */
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventPage"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    get_instance_event_export: {
+        parameters: {
+            query?: {
+                /** @description Id or name of who did it. */
+                actor?: string;
+                /** @description `model.created`, or `model.*` for all of a noun. */
+                action?: string;
+                /** @description What it was done to: `model`, `project`, `connection` … */
+                object_kind?: string;
+                object_id?: string;
+                /** @description The earliest time, RFC 3339. */
+                from?: string;
+                /** @description The time before which it was, RFC 3339. */
+                to?: string;
+                /** @description Where it was done from; for admins. */
+                address?: string;
+                request_id?: string;
+                format?: "ndjson" | "csv";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
+                    "text/csv": string;
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
     get_deliveries: {
         parameters: {
             query?: {
@@ -3583,8 +4051,11 @@ export interface operations {
                 order_by?: "created_at" | "created_at desc";
                 /** @description Text that action must contain, in whichever case. */
                 q?: string;
-                state?: string;
+                state?: "queued" | "running" | "done" | "failed";
+                subscriber?: string;
                 action?: string;
+                connection_id?: string;
+                event_id?: string;
             };
             header?: never;
             path: {
@@ -3607,6 +4078,163 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    get_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+                delivery_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryDetail"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    post_redelivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+                delivery_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryDetail"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            409: components["responses"]["CONFLICT"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    get_organization_deliveries: {
+        parameters: {
+            query?: {
+                /** @description Items on a page, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "created_at" | "created_at desc";
+                /** @description Text that action must contain, in whichever case. */
+                q?: string;
+                state?: "queued" | "running" | "done" | "failed";
+                subscriber?: string;
+                action?: string;
+                connection_id?: string;
+                event_id?: string;
+            };
+            header?: never;
+            path: {
+                organization: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryPage"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    get_organization_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                delivery_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryDetail"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    post_organization_redelivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                delivery_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryDetail"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            409: components["responses"]["CONFLICT"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
