@@ -22,7 +22,8 @@ from modelyard.core.plugin_guard import Guard
 from modelyard.core.plugin_manager import PluginManager
 from modelyard.core.projects.connections import ConnectionService
 from modelyard.core.projects.models import Connection
-from modelyard.core.projects.service import OrganizationService, ProjectService
+from modelyard.core.projects.organizations import OrganizationService
+from modelyard.core.projects.projects import ProjectService
 from modelyard.core.registry.models_service import ModelService
 from modelyard.core.registry.versions_service import ModelVersionService
 from modelyard.core.secret_box import SecretBox, load_keys

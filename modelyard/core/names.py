@@ -17,6 +17,7 @@ RESERVED_SLUGS = frozenset(
         "docs",
         "events",
         "health",
+        "invitations",
         "login",
         "metrics",
         "mlflow",

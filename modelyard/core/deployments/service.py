@@ -27,9 +27,10 @@ from modelyard.core.identity.actor import Actor
 from modelyard.core.identity.credentials import new_secret
 from modelyard.core.jobs import enqueue
 from modelyard.core.names import check_slug
-from modelyard.core.projects.access import authorize
+from modelyard.core.projects.access import authorize, hold, refuse_archived
 from modelyard.core.projects.connections import ConnectionService
 from modelyard.core.projects.models import Project
+from modelyard.core.projects.quotas import reserve_deployment
 from modelyard.core.registry.models import ModelVersion, RegisteredModel
 from modelyard.core.registry.versions_service import ModelVersionService
 from modelyard.core.secret_box import SecretBox
@@ -81,6 +82,7 @@ class DeploymentService:
         )
         try:
             with atomic():
+                reserve_deployment(_hold_for_running(project))
                 deployment = Deployment.create(
                     project=project,
                     name=name,
@@ -163,6 +165,8 @@ class DeploymentService:
     def _want(self, actor: Actor, project: Project, name: str, desired: str, status: str) -> Deployment:
         authorize(actor, project, "deployment.write")
         with atomic():
+            if desired == "running":
+                _hold_for_running(project)
             deployment = _find(project, name, lock=True)
             if deployment.desired_status == desired:
                 raise InvalidTransition(f"{name!r} is {desired} already.")
@@ -282,6 +286,27 @@ def _find(project: Project, name: str, *, lock: bool = False) -> Deployment:
     found: Deployment = deployment
     found.project = project
     return found
+
+
+def _hold_for_running(project: Project) -> Project:
+    """Hold the project's row so that nobody archives it while something is about to run in it."""
+    now = hold(project)
+    refuse_archived(now)
+    return now
+
+
+def watch_projects(project_ids: Sequence[int], *, restarted: bool = False) -> None:
+    """Have the deployments of projects that were deleted or restored looked at, in the caller's transaction.
+
+    `restarted` begins their roll-outs anew: they were ended with the project.
+    """
+    kept = Deployment.select().where(Deployment.project.in_(project_ids), Deployment.desired_status != "deleted")
+    for deployment in kept.order_by(Deployment.id):
+        if restarted and deployment.desired_status == "running":
+            Deployment.update(status="pending", message="", updated_at_ms=now_ms()).where(
+                Deployment.id == deployment.id
+            ).execute()
+        _enqueue(deployment)
 
 
 def _enqueue(deployment: Deployment) -> None:
