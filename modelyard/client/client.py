@@ -14,7 +14,8 @@ from modelyard import __version__
 from modelyard.client.addresses import checked_url, segments, warn_in_clear
 from modelyard.client.errors import InvalidInputError, NotConfiguredError, UnexpectedAnswerError
 from modelyard.client.failures import failure_of, unreachable
-from modelyard.client.instance import Organizations, Plugins, Projects, Sessions, Tokens
+from modelyard.client.instance import Plugins, Sessions, Tokens
+from modelyard.client.organizations import Organizations, Projects
 from modelyard.client.project import Project
 from modelyard.client.resource import PAGE_SIZE, Json, given
 from modelyard.client.transport import HttpTransport, Request, Response, Transport

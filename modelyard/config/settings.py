@@ -29,6 +29,14 @@ class DataSettings:
     directory: Path = setting(
         Path("modelyard-data"), "Folder of the SQLite database, artifacts, replicas, keys and the lock of this server."
     )
+    deleted_retention_days: int = setting(
+        30, "How long deleted projects and organizations can be restored before they are purged.", most=3650
+    )
+
+    @property
+    def deleted_retention_ms(self) -> int:
+        """The retention in milliseconds."""
+        return self.deleted_retention_days * 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, kw_only=True)

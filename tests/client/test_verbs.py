@@ -21,6 +21,19 @@ VERBS = [
     (lambda c: c.organizations.members("acme").set("bo", "admin"), "PUT", "/api/v1/organizations/acme/members/bo",
      {"role": "admin"}),
     (lambda c: c.organizations.members("acme").remove("bo"), "DELETE", "/api/v1/organizations/acme/members/bo", None),
+    (lambda c: c.organizations.edit("acme", slug="b", name="B"), "PATCH", "/api/v1/organizations/acme",
+     {"slug": "b", "name": "B"}),
+    (lambda c: c.organizations.transfer("acme", "bo", keep_role=None), "POST", "/api/v1/organizations/acme/transfer",
+     {"username": "bo", "keep_role": None}),
+    (lambda c: c.organizations.members("acme").leave(), "POST", "/api/v1/organizations/acme/leave", None),
+    (lambda c: c.organizations.delete("acme", confirm="acme"), "DELETE", "/api/v1/organizations/acme", None),
+    (lambda c: c.organizations.restore("o1", slug="b"), "POST", "/api/v1/organizations/o1/restore", {"slug": "b"}),
+    (lambda c: c.projects.delete("acme", "churn", confirm="churn"), "DELETE", PROJECT, None),
+    (lambda c: c.projects.restore("acme", "p1"), "POST", "/api/v1/organizations/acme/projects/p1/restore", {}),
+    (lambda c: _project(c).usage(), "GET", f"{PROJECT}/usage", None),
+    (lambda c: _project(c).members.leave(), "POST", f"{PROJECT}/leave", None),
+    (lambda c: _project(c).edit(slug="b", quotas={"max_runs": None}), "PATCH", PROJECT,
+     {"slug": "b", "quotas": {"max_runs": None}}),
     (lambda c: c.projects.create("acme", "churn", name="Churn"), "POST", "/api/v1/organizations/acme/projects",
      {"slug": "churn", "name": "Churn"}),
     (lambda c: c.plugins.get("log"), "GET", "/api/v1/plugins/log", None),
@@ -101,3 +114,18 @@ def test_verbs(api: FakeApi, client: Client, verb: Any, method: str, path: str, 
 def test_lists(api: FakeApi, client: Client, verb: Any, path: str) -> None:
     api.page(path, [{"id": "1"}])
     assert list(verb(client)) == [{"id": "1"}]
+
+
+def test_lists_of_tenants_are_asked_for_by_what_is_wanted(client: Client, api: FakeApi) -> None:
+    place = "/api/v1/organizations"
+    api.page(place, [])
+    api.page(f"{place}/acme/projects", [])
+    for listed, query in [
+        (client.organizations.list(q="a b"), {"q": "a b"}),
+        (client.organizations.list(deleted=True), {"deleted": "true"}),
+        (client.organizations.list(every=True), {"all": "true"}),
+        (client.projects.list("acme", archived=False, q="x"), {"archived": "false", "q": "x"}),
+        (client.projects.list("acme", deleted=True), {"deleted": "true"}),
+    ]:
+        assert list(listed) == []
+        assert api.last.query == {"limit": "200", **query}

@@ -72,8 +72,8 @@ def down(migrator, db):
     """Drop what `up` made; the deleted that share a slug with another are given one of their own."""
     for table in ("project_former_slug", "organization_former_slug"):
         migrator.migrate(migrator.sql(f'DROP TABLE "{table}"'))
-    for table in ("project", "organization"):
-        db.execute_sql(f'UPDATE "{table}" SET slug = public_id WHERE deleted_at_ms IS NOT NULL')
+    db.execute_sql("UPDATE project SET slug = public_id WHERE deleted_at_ms IS NOT NULL")
+    db.execute_sql("UPDATE organization SET slug = public_id WHERE deleted_at_ms IS NOT NULL")
     migrator.migrate(
         migrator.drop_index("project", "project_slug_of_living"),
         migrator.drop_index("organization", "organization_slug_of_living"),

@@ -1,7 +1,7 @@
 """The door to every tenant's rows: finds a project or organization for an actor, or says that there is none.
 
-What is deleted is not there. A slug that a tenant had before leads to it, for those who have a role in it, until another
-one takes that slug.
+What is deleted is not there. A slug that a tenant had before leads to it, for those who have a role in it, until
+another one takes that slug.
 """
 
 from __future__ import annotations

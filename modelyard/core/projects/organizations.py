@@ -40,7 +40,7 @@ class OrganizationService(OrganizationMembers):
             raise _taken(slug) from None
 
     def list(self, actor: Actor, *, q: str | None = None) -> Any:
-        """Return a query of the actor's memberships, each with its organization, by slug; `q` is part of slug or name."""
+        """Return a query of the actor's memberships, each with its organization, by slug; `q` is in slug or name."""
         policy.require_sign_in(actor)
         policy.require_scope(actor, "read", "organization.read")
         mine = (
@@ -67,16 +67,16 @@ class OrganizationService(OrganizationMembers):
         )
         return _containing(found, q).order_by(Organization.slug).objects()
 
-    def list_deleted(self, actor: Actor) -> Any:
+    def list_deleted(self, actor: Actor, *, q: str | None = None) -> Any:
         """Return a query of the deleted organizations that the actor owns and may still restore, oldest first."""
         policy.require_sign_in(actor)
         policy.require_scope(actor, "read", "organization.read")
-        return (
+        found = (
             OrganizationMember.select(OrganizationMember, Organization)
             .join(Organization)
             .where(_is_owned_and_restorable(actor))
-            .order_by(Organization.id)
         )
+        return _containing(found, q).order_by(Organization.id)
 
     def edit(self, actor: Actor, slug: str, changes: dict[str, Any]) -> Organization:
         """Change name or slug; the slug that it had leads to it until another organization takes it."""

@@ -22,9 +22,7 @@ def count_runs(project: Project) -> int:
 
 def count_deployments(project: Project) -> int:
     """Return how many deployments the project has."""
-    return int(
-        Deployment.select().where(Deployment.project == project, Deployment.desired_status != "deleted").count()
-    )
+    return int(Deployment.select().where(Deployment.project == project, Deployment.desired_status != "deleted").count())
 
 
 def reserve_run(project: Project) -> None:
