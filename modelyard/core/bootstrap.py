@@ -24,6 +24,7 @@ from modelyard.core.projects.connections import ConnectionService
 from modelyard.core.projects.models import Connection
 from modelyard.core.projects.organizations import OrganizationService
 from modelyard.core.projects.projects import ProjectService
+from modelyard.core.projects.purge import Purger
 from modelyard.core.registry.models_service import ModelService
 from modelyard.core.registry.versions_service import ModelVersionService
 from modelyard.core.secret_box import SecretBox, load_keys
@@ -55,6 +56,7 @@ class Services:
     model_versions: ModelVersionService
     deployments: DeploymentService
     reconciler: Reconciler
+    purger: Purger
 
 
 def build(settings: Settings, *, process: str) -> Services:
@@ -155,4 +157,7 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
             events=events, connections=connections, versions=versions, secrets=secrets, data_directory=data_directory
         ),
         reconciler=Reconciler(events=events, connections=connections, secrets=secrets, data_directory=data_directory),
+        purger=Purger(
+            events=events, storage_of=connections.storage_of, retention_ms=settings.data.deleted_retention_ms
+        ),
     )

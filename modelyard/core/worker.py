@@ -23,6 +23,7 @@ from modelyard.core.errors import InvalidInput, LeaseLost, ModelyardError, NotFo
 from modelyard.core.jobs import Bell, Handlers, Job, Lease, LeasedTable, WorkerRow
 from modelyard.core.notifications.models import Delivery
 from modelyard.core.processes import end_with_parent
+from modelyard.core.projects.tasks import begin as begin_purges
 
 log = structlog.get_logger("modelyard.worker")
 
@@ -214,6 +215,8 @@ def main(settings: Settings) -> NoReturn:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
+    with db.connection():
+        begin_purges()
     log.info("worker started", worker=worker.name)
     worker.run()
     log.info("worker stopped", worker=worker.name)

@@ -309,6 +309,16 @@ def watch_projects(project_ids: Sequence[int], *, restarted: bool = False) -> No
         _enqueue(deployment)
 
 
+def delete_all(project: Project) -> None:
+    """Ask for the end of all deployments of a project that is being purged, in the caller's transaction."""
+    kept = Deployment.select().where(Deployment.project == project, Deployment.desired_status != "deleted")
+    for deployment in kept.order_by(Deployment.id):
+        Deployment.update(desired_status="deleted", status="stopping", updated_at_ms=now_ms()).where(
+            Deployment.id == deployment.id
+        ).execute()
+        _enqueue(deployment)
+
+
 def _enqueue(deployment: Deployment) -> None:
     enqueue(RECONCILE, {"deployment": deployment.public_id}, dedupe_key=f"{RECONCILE}:{deployment.public_id}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from modelyard.core import db
 from modelyard.core.projects.models import Project
 from tests.core.deployments.conftest import World
 
@@ -32,8 +33,13 @@ def test_a_restoration_while_it_is_being_ended_is_seen(world: World) -> None:
     world.create()
     world.settle()
     delete(world)
-    stop = world.target.stop
-    world.target.ailing["stop"] = lambda spec: (world.target.ailing.clear(), restore(world), stop(spec))
+
+    def restore_now(spec: object) -> None:
+        world.target.ailing.clear()
+        with db.connection():
+            restore(world)
+
+    world.target.ailing["stop"] = restore_now
     world.settle()
     assert Project.get_by_id(world.project.id).deleted_at_ms is None
     assert (world.get().status, len(world.target.running)) == ("ready", 1)
