@@ -51,6 +51,7 @@ from modelyard.client.errors import (
     UnexpectedAnswerError,
 )
 from modelyard.client.instance import Plugins, Sessions, Tokens
+from modelyard.client.invitations import Invitations, OrganizationInvitations
 from modelyard.client.models import Models
 from modelyard.client.organizations import Members, Organizations, Projects
 from modelyard.client.project import Connections, Project
@@ -75,11 +76,13 @@ __all__ = [
     "Deployments",
     "HttpTransport",
     "InvalidInputError",
+    "Invitations",
     "Json",
     "Members",
     "Models",
     "NotConfiguredError",
     "NotFoundError",
+    "OrganizationInvitations",
     "Organizations",
     "PermissionDeniedError",
     "PlainHttpWarning",

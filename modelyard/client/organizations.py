@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from modelyard.client.addresses import segments
+from modelyard.client.invitations import OrganizationInvitations
 from modelyard.client.resource import Json, Resource, given
 
 
@@ -66,6 +67,10 @@ class Organizations(Resource):
     def members(self, organization: str) -> Members:
         """Return the members' part of one organization."""
         return Members(self._client, self._path + "/organizations" + segments(organization))
+
+    def invitations(self, organization: str) -> OrganizationInvitations:
+        """Return the invitations' part of one organization."""
+        return OrganizationInvitations(self._client, self._path + "/organizations" + segments(organization))
 
 
 class Projects(Resource):

@@ -21,6 +21,7 @@ from modelyard.core.notifications.service import NotificationService
 from modelyard.core.plugin_guard import Guard
 from modelyard.core.plugin_manager import PluginManager
 from modelyard.core.projects.connections import ConnectionService
+from modelyard.core.projects.invitations import InvitationService
 from modelyard.core.projects.models import Connection
 from modelyard.core.projects.organizations import OrganizationService
 from modelyard.core.projects.projects import ProjectService
@@ -46,6 +47,7 @@ class Services:
     tokens: TokenService
     organizations: OrganizationService
     projects: ProjectService
+    invitations: InvitationService
     connections: ConnectionService
     notifications: NotificationService
     experiments: ExperimentService
@@ -145,6 +147,7 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
         tokens=TokenService(events),
         organizations=OrganizationService(events),
         projects=ProjectService(events, experiments.create_default_experiment),
+        invitations=InvitationService(events),
         connections=connections,
         notifications=NotificationService(plugins=plugins, connections=connections, public_url=settings.public_url),
         experiments=experiments,

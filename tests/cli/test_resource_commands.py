@@ -15,6 +15,12 @@ from tests.fake_api import PROJECT, Answer, FakeApi
 LISTS: list[tuple[str, str, dict[str, Any], list[str]]] = [
     ("organizations list", "/api/v1/organizations", {"slug": "acme", "name": "Acme", "role": "owner"}, ["acme"]),
     ("organizations members list acme", "/api/v1/organizations/acme/members", {"username": "bo"}, ["bo"]),
+    (
+        "organizations invitations list acme",
+        "/api/v1/organizations/acme/invitations",
+        {"id": "i1", "state": "open", "role": "member", "email": "bo@x"},
+        ["i1", "open", "bo@x"],
+    ),
     ("projects list --organization acme", "/api/v1/organizations/acme/projects", PROJECT_ITEM, ["acme/churn"]),
     ("projects members list", f"{PROJECT}/members", {"username": "bo", "role": "viewer"}, ["bo", "viewer"]),
     ("tokens list", "/api/v1/tokens", {"id": "t1", "name": "ci", "scopes": ["read", "write"]}, ["read, write"]),
@@ -99,6 +105,13 @@ CHANGES: list[tuple[str, str, str, Any, Any]] = [
         "/api/v1/organizations/acme/transfer",
         {"username": "bo", "keep_role": None},
         {},
+    ),
+    (
+        "organizations invitations accept https://x.example/invitations/t1",
+        "POST",
+        "/api/v1/invitations/t1/accept",
+        {},
+        {"organization": "acme"},
     ),
     ("projects rename acme/churn b", "PATCH", PROJECT, {"slug": "b"}, {}),
     (
@@ -353,6 +366,21 @@ class TestDeletion:
         signed_in.page("/api/v1/organizations/acme/projects", [])
         assert "like that" in run("projects", "list", "--archived").stderr
         assert signed_in.last.query["archived"] == "true"
+
+
+class TestInvitations:
+    def test_the_link_alone_is_on_stdout(self, signed_in: FakeApi, run: Run, as_json: AsJson) -> None:
+        path = "/api/v1/organizations/acme/invitations"
+        signed_in.put("POST", path, {"id": "i1", "link": "https://x/invitations/t1"})
+        words = ["organizations", "invitations", "create", "acme", "--project", "churn", "--project-role", "viewer"]
+        assert run(*words).stdout == "https://x/invitations/t1\n"
+        sent = {"role": "member", "project": "churn", "project_role": "viewer", "expires_in_days": 7}
+        assert signed_in.last.json == sent
+        assert as_json(*words)["id"] == "i1"
+
+    def test_one_is_revoked(self, signed_in: FakeApi, ok: Ok) -> None:
+        signed_in.put("DELETE", "/api/v1/organizations/acme/invitations/i1", Answer(204))
+        assert ok("organizations", "invitations", "revoke", "acme", "i1") == "Revoked i1.\n"
 
 
 class TestTokens:

@@ -149,7 +149,7 @@ def names(services: Services, factories: Factories, project: Project, callers: d
             "model": "risk", "version": "1", "deployment": f"live-{role}", "connection_id": connection.public_id,
             "model_id": model.info.model_id, "experiment_id": experiment.experiment_id, "key": "loss",
             "token_id": "0" * 32, "plugin": "webhook", "tag_key": "k", "project_id": "f" * 32,
-            "organization_id": "f" * 32,
+            "organization_id": "f" * 32, "invitation_id": "f" * 32, "token": "t" * 43,
         }  # fmt: skip
     return found
 

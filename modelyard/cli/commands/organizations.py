@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from modelyard.cli.api import confirm_option, connect, deleted_option, output_option, search_option, typed_slug
+from modelyard.cli.commands.invitations import invitations
 from modelyard.cli.commands.members import add_members_commands
 from modelyard.cli.output import Column, done, show_list, show_one
 
@@ -139,3 +140,4 @@ def _in_organization(command: Callable[..., Any]) -> Any:
 
 
 add_members_commands(organizations, _in_organization, ("member", "admin", "owner"), "an organization")
+organizations.add_command(invitations)

@@ -136,3 +136,26 @@ class ProjectMember(Table):
 
     class Meta:
         indexes = ((("project", "user"), True),)
+
+
+class Invitation(Table):
+    """A way into an organization, and one of its projects, for whoever has the link; `secret_hash` is its SHA-256.
+
+    It is good once, for some time, and as long as whoever made it may still let people in with that role.
+    """
+
+    public_id = CharField(max_length=32, unique=True, default=new_id)
+    organization = ForeignKeyField(Organization, on_delete="CASCADE", backref="invitations")
+    organization_id: int
+    role = CharField(max_length=20)
+    project = ForeignKeyField(Project, null=True, on_delete="CASCADE")
+    project_role = CharField(max_length=20, null=True)
+    email = CharField(max_length=320, default="")
+    secret_hash = CharField(max_length=64, unique=True)
+    invited_by = ForeignKeyField(User, on_delete="CASCADE", backref="invitations")
+    maker_role: str | None
+    created_at_ms = BigIntegerField(default=now_ms)
+    expires_at_ms = BigIntegerField()
+    accepted_at_ms = BigIntegerField(null=True)
+    accepted_by = ForeignKeyField(User, null=True, on_delete="SET NULL", backref="accepted_invitations")
+    revoked_at_ms = BigIntegerField(null=True)

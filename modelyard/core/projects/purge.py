@@ -19,6 +19,7 @@ from modelyard.core.jobs import Again, Lease, enqueue
 from modelyard.core.notifications.models import Event
 from modelyard.core.projects.models import (
     Connection,
+    Invitation,
     Organization,
     OrganizationFormerSlug,
     OrganizationMember,
@@ -83,7 +84,7 @@ class Purger:
             return Again(ENDING_SECONDS)
         with atomic():
             lease.confirm()
-            for table in (Connection, OrganizationFormerSlug, OrganizationMember):
+            for table in (Connection, Invitation, OrganizationFormerSlug, OrganizationMember):
                 table.delete().where(table.organization == organization).execute()
             Organization.update(purged_at_ms=now_ms()).where(Organization.id == organization.id).execute()
             self._record("organization.purged", organization, organization)

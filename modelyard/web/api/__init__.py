@@ -8,6 +8,7 @@ from modelyard.web.api import (
     connections,
     deployments,
     events,
+    invitations,
     models,
     organizations,
     plugins,
@@ -17,7 +18,19 @@ from modelyard.web.api import (
     tokens,
 )
 
-RESOURCES = (session, tokens, organizations, projects, connections, runs, models, deployments, events, plugins)
+RESOURCES = (
+    session,
+    tokens,
+    organizations,
+    invitations,
+    projects,
+    connections,
+    runs,
+    models,
+    deployments,
+    events,
+    plugins,
+)
 
 
 def register(api: Api) -> None:
