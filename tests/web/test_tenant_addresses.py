@@ -116,3 +116,33 @@ def test_quotas_and_what_is_used_of_them(place: Place, factories: Factories) -> 
     assert (refused.status_code, refused.get_json()["error_code"]) == (400, "RESOURCE_EXHAUSTED")
     problem(place.call("PATCH", place.address, {"quotas": {"max_runs": 5}}), 403, "permission_denied")
     problem(place.call("PATCH", place.address, {"quotas": {"max_bytes": 5}}), 422, "invalid_input")
+
+
+def test_lists_are_narrowed(place: Place) -> None:
+    projects = f"/api/v1/organizations/{place.project.organization.slug}/projects"
+    place.call("POST", projects, {"slug": "other", "name": "Other Churn"})
+    place.call("PATCH", f"{projects}/other", {"archived": True})
+
+    def found(query: str) -> list[str]:
+        return [item["slug"] for item in place.call("GET", f"{projects}?{query}").get_json()["items"]]
+
+    assert found("") == found("q=CHUR") == ["churn", "other"]
+    assert found("archived=true&q=churn") == ["other"]
+    assert found("archived=false") == ["churn"]
+    assert found("q=_") == found("q=%25") == found("deleted=true&archived=true") == []
+
+
+def test_the_deleted_are_paged_though_they_share_a_slug(place: Place) -> None:
+    projects = f"/api/v1/organizations/{place.project.organization.slug}/projects"
+    for _ in range(3):
+        place.call("POST", projects, {"slug": "again", "name": "A"})
+        place.call("DELETE", f"{projects}/again?confirm=again")
+    for order in ("", "&order_by=slug desc"):
+        seen, cursor = [], ""
+        while True:
+            page = place.call("GET", f"{projects}?deleted=true&limit=1{order}{cursor}").get_json()
+            seen += [item["id"] for item in page["items"]]
+            if page["next_cursor"] is None:
+                break
+            cursor = f"&cursor={page['next_cursor']}"
+        assert len(set(seen)) == len(seen) == 3

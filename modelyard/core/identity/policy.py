@@ -52,6 +52,7 @@ INSTANCE_POLICY: dict[str, str] = {
     "project.quotas": "admin",
     "deployment.local": "admin",
     "connection.host": "admin",
+    "plugin.block": "admin",
 }
 
 

@@ -39,8 +39,8 @@ class OrganizationService(OrganizationMembers):
         except IntegrityError:
             raise _taken(slug) from None
 
-    def list(self, actor: Actor, *, q: str | None = None) -> Any:
-        """Return a query of the actor's memberships, each with its organization, by slug; `q` is in slug or name."""
+    def list(self, actor: Actor) -> Any:
+        """Return a query of the actor's memberships, each with its organization, by slug."""
         policy.require_sign_in(actor)
         policy.require_scope(actor, "read", "organization.read")
         mine = (
@@ -48,26 +48,26 @@ class OrganizationService(OrganizationMembers):
             .join(Organization)
             .where(OrganizationMember.user == actor.user_id, actor.project_id is None, _is_living())
         )
-        return _containing(mine, q).order_by(Organization.slug)
+        return mine.order_by(Organization.slug)
 
-    def list_all(self, actor: Actor, *, q: str | None = None) -> Any:
+    def list_all(self, actor: Actor) -> Any:
         """Return a query of all organizations by slug, for instance administrators.
 
         Each has the number of its members (`member_count`) and the actor's own role or None (`own_role`), no more.
         """
         policy.require_instance_admin(actor, "organization.list")
-        own = OrganizationMember.alias()
-        counted = OrganizationMember.select(fn.COUNT(OrganizationMember.id)).where(
-            OrganizationMember.organization == Organization.id
-        )
-        found = (
-            Organization.select(Organization, counted.alias("member_count"), own.role.alias("own_role"))
-            .join(own, JOIN.LEFT_OUTER, on=((own.organization == Organization.id) & (own.user == actor.user_id)))
+        each = OrganizationMember.alias()
+        counted = each.select(fn.COUNT(each.id)).where(each.organization == Organization.id)
+        mine = (OrganizationMember.organization == Organization.id) & (OrganizationMember.user == actor.user_id)
+        return (
+            Organization.select(Organization, counted.alias("member_count"), OrganizationMember.role.alias("own_role"))
+            .join(OrganizationMember, JOIN.LEFT_OUTER, on=mine)
             .where(_is_living())
+            .order_by(Organization.slug)
+            .objects()
         )
-        return _containing(found, q).order_by(Organization.slug).objects()
 
-    def list_deleted(self, actor: Actor, *, q: str | None = None) -> Any:
+    def list_deleted(self, actor: Actor) -> Any:
         """Return a query of the deleted organizations that the actor owns and may still restore, oldest first."""
         policy.require_sign_in(actor)
         policy.require_scope(actor, "read", "organization.read")
@@ -76,7 +76,7 @@ class OrganizationService(OrganizationMembers):
             .join(Organization)
             .where(_is_owned_and_restorable(actor))
         )
-        return _containing(found, q).order_by(Organization.id)
+        return found.order_by(Organization.id)
 
     def edit(self, actor: Actor, slug: str, changes: dict[str, Any]) -> Organization:
         """Change name or slug; the slug that it had leads to it until another organization takes it."""
@@ -171,10 +171,6 @@ def _is_owned_and_restorable(actor: Actor) -> Any:
     mine = (OrganizationMember.user == actor.user_id) & (OrganizationMember.role == "owner")
     restorable = Organization.deleted_at_ms.is_null(False) & Organization.purge_started_at_ms.is_null()
     return mine & restorable & (actor.project_id is None)
-
-
-def _containing(query: Any, q: str | None) -> Any:
-    return query.where(Organization.slug.contains(q) | Organization.name.contains(q)) if q else query
 
 
 def _project_ids(organization: Organization) -> list[int]:

@@ -49,25 +49,20 @@ class ProjectService(ProjectMembers):
         except IntegrityError:
             raise _taken(organization, slug) from None
 
-    def list(self, actor: Actor, organization_slug: str, *, q: str | None = None, archived: bool | None = None) -> Any:
-        """Return a query of those of the organization's projects that the actor has a role in, by slug.
-
-        `q` is a part of slug or name; `archived` leaves the others out.
-        """
+    def list(self, actor: Actor, organization_slug: str) -> Any:
+        """Return a query of those of the organization's projects that the actor has a role in, by slug."""
         organization, role = find_organization(actor, organization_slug)
         found = living_projects().where(Project.organization == organization)
         if role == "member":
             mine = ProjectMember.select(ProjectMember.project).where(ProjectMember.user == actor.user_id)
             found = found.where(Project.id.in_(mine))
-        if archived is not None:
-            found = found.where(Project.archived_at_ms.is_null(not archived))
-        return _containing(found, q).order_by(Project.slug)
+        return found.order_by(Project.slug)
 
-    def list_deleted(self, actor: Actor, organization_slug: str, *, q: str | None = None) -> Any:
+    def list_deleted(self, actor: Actor, organization_slug: str) -> Any:
         """Return a query of the organization's deleted projects that can be restored, in the order of their making."""
         organization, _ = find_organization(actor, organization_slug, "project.delete")
         found = Project.select(Project, Organization).join(Organization)
-        return _containing(found.where(Project.organization == organization, _is_restorable()), q).order_by(Project.id)
+        return found.where(Project.organization == organization, _is_restorable()).order_by(Project.id)
 
     def edit(self, actor: Actor, project: Project, changes: Mapping[str, Any]) -> Project:
         """Change name, slug, description, `archived`, or (instance administrators) `allow_local_deployments`, `quotas`.
@@ -166,10 +161,6 @@ class ProjectService(ProjectMembers):
             before=before,
             after=after,
         )
-
-
-def _containing(query: Any, q: str | None) -> Any:
-    return query.where(Project.slug.contains(q) | Project.name.contains(q)) if q else query
 
 
 def _is_restorable() -> Any:

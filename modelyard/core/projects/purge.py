@@ -20,6 +20,7 @@ from modelyard.core.notifications.models import Event
 from modelyard.core.projects.models import (
     Connection,
     Invitation,
+    MappedRole,
     Organization,
     OrganizationFormerSlug,
     OrganizationMember,
@@ -84,7 +85,7 @@ class Purger:
             return Again(ENDING_SECONDS)
         with atomic():
             lease.confirm()
-            for table in (Connection, Invitation, OrganizationFormerSlug, OrganizationMember):
+            for table in (Connection, Invitation, MappedRole, OrganizationFormerSlug, OrganizationMember):
                 table.delete().where(table.organization == organization).execute()
             Organization.update(purged_at_ms=now_ms()).where(Organization.id == organization.id).execute()
             self._record("organization.purged", organization, organization)

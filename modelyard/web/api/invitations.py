@@ -12,7 +12,7 @@ from modelyard.core.projects.invitations import NewAccount, state_of
 from modelyard.core.projects.models import Invitation
 from modelyard.web.api.session import answer_sign_in
 from modelyard.web.context import actor, services
-from modelyard.web.pagination import PageArguments, page_of, page_schema
+from modelyard.web.pagination import Listing, page_of, page_schema
 from modelyard.web.schemas.identity import SessionSchema
 from modelyard.web.schemas.invitations import (
     AcceptanceSchema,
@@ -23,6 +23,7 @@ from modelyard.web.schemas.invitations import (
 )
 
 OF_ORGANIZATION = "/organizations/<organization>/invitations"
+INVITATIONS = Listing(Invitation.id, descending=True, search=(Invitation.email,))
 blueprint = Blueprint("invitations", __name__, url_prefix="/api/v1", description="Ways into an organization")
 
 
@@ -56,12 +57,12 @@ def show_offer(row: Invitation) -> dict[str, Any]:
 class InvitationsView(MethodView):
     """An organization's invitations."""
 
-    @blueprint.arguments(PageArguments, location="query")
+    @blueprint.arguments(INVITATIONS.arguments, location="query")
     @blueprint.response(200, page_schema(InvitationSchema))
     def get(self, arguments: dict[str, Any], organization: str) -> Any:
         """List the invitations, newest first, with what became of them (organization admins)."""
         found = services().invitations.list(actor(), organization)
-        return page_of(found, arguments, key=Invitation.id, descending=True, show=show)
+        return page_of(found, arguments, INVITATIONS, show=show)
 
     @blueprint.arguments(NewInvitationSchema)
     @blueprint.response(201, CreatedInvitationSchema)

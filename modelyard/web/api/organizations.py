@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flask.views import MethodView
 from flask_smorest import Blueprint
+from marshmallow import fields, validate
 
 from modelyard.core.identity.models import User
+from modelyard.core.identity.policy import ORGANIZATION_ROLES
 from modelyard.core.projects.access import find_organization
 from modelyard.core.projects.models import Organization, OrganizationMember
 from modelyard.web.context import actor, purge_at_ms, services
-from modelyard.web.pagination import PageArguments, page_of, page_schema
+from modelyard.web.pagination import Listing, page_of, page_schema
 from modelyard.web.schemas.projects import (
+    DELETED_INSTEAD,
     ConfirmationArguments,
     MemberSchema,
     NewOrganizationSchema,
-    OrganizationArguments,
     OrganizationChangesSchema,
     OrganizationRoleSchema,
     OrganizationSchema,
@@ -24,6 +27,32 @@ from modelyard.web.schemas.projects import (
     TransferSchema,
 )
 
+ORGANIZATIONS = Listing(
+    Organization.slug,
+    sort={"slug": Organization.slug, "name": Organization.name, "created_at": Organization.created_at_ms},
+    search=(Organization.slug, Organization.name),
+    filters={"role": (OrganizationMember.role, fields.String(validate=validate.OneOf(ORGANIZATION_ROLES)))},
+)
+DELETED = replace(ORGANIZATIONS, key=Organization.id)
+ALL = "Not one's own but all of this server (instance administrators)."
+WIDER = ORGANIZATIONS.arguments.from_dict(
+    {
+        "deleted": fields.Boolean(load_default=False, metadata={"description": DELETED_INSTEAD}),
+        "all": fields.Boolean(load_default=False, metadata={"description": ALL}),
+    },
+    name="OrganizationArguments",
+)
+MEMBERS = Listing(
+    User.username,
+    sort={
+        "username": User.username,
+        "display_name": User.display_name,
+        "role": OrganizationMember.role,
+        "created_at": OrganizationMember.created_at_ms,
+    },
+    search=(User.username, User.display_name),
+    filters={"role": (OrganizationMember.role, fields.String(validate=validate.OneOf(ORGANIZATION_ROLES)))},
+)
 blueprint = Blueprint("organizations", __name__, url_prefix="/api/v1/organizations", description="Tenants")
 
 
@@ -59,16 +88,16 @@ def show_own(organization: Organization) -> dict[str, Any]:
 class OrganizationsView(MethodView):
     """The caller's organizations."""
 
-    @blueprint.arguments(OrganizationArguments, location="query")
+    @blueprint.arguments(WIDER, location="query")
     @blueprint.response(200, page_schema(OrganizationSchema))
     def get(self, arguments: dict[str, Any]) -> Any:
         """List the organizations that the caller is a member of, or owned and deleted, or all of this server."""
-        found, q = services().organizations, arguments["q"]
+        found = services().organizations
         if arguments["deleted"]:
-            return page_of(found.list_deleted(actor(), q=q), arguments, key=Organization.id, show=show_membership)
+            return page_of(found.list_deleted(actor()), arguments, DELETED, show=show_membership)
         if arguments["all"]:
-            return page_of(found.list_all(actor(), q=q), arguments, key=Organization.slug, show=show_counted)
-        return page_of(found.list(actor(), q=q), arguments, key=Organization.slug, show=show_membership)
+            return page_of(found.list_all(actor()), arguments, ORGANIZATIONS, show=show_counted)
+        return page_of(found.list(actor()), arguments, ORGANIZATIONS, show=show_membership)
 
     @blueprint.arguments(NewOrganizationSchema)
     @blueprint.response(201, OrganizationSchema)
@@ -135,11 +164,11 @@ class OrganizationTransferView(MethodView):
 class MembersView(MethodView):
     """Its members."""
 
-    @blueprint.arguments(PageArguments, location="query")
+    @blueprint.arguments(MEMBERS.arguments, location="query")
     @blueprint.response(200, page_schema(MemberSchema))
     def get(self, arguments: dict[str, Any], organization: str) -> Any:
         """List the members by username."""
-        return page_of(services().organizations.members(actor(), organization), arguments, key=User.username)
+        return page_of(services().organizations.members(actor(), organization), arguments, MEMBERS)
 
 
 @blueprint.route("/<organization>/members/<username>")

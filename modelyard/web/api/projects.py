@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flask.views import MethodView
 from flask_smorest import Blueprint
+from marshmallow import fields, validate
 
 from modelyard.core.identity.models import User
+from modelyard.core.identity.policy import PROJECT_ROLES
 from modelyard.core.projects.access import role_in
-from modelyard.core.projects.models import Project
+from modelyard.core.projects.models import Project, ProjectMember
 from modelyard.core.projects.quotas import QUOTAS
 from modelyard.web.context import actor, open_project, purge_at_ms, services
-from modelyard.web.pagination import PageArguments, page_of, page_schema
+from modelyard.web.pagination import Listing, page_of, page_schema
 from modelyard.web.schemas.projects import (
+    DELETED_INSTEAD,
     ConfirmationArguments,
     MemberSchema,
     NewProjectSchema,
-    ProjectArguments,
     ProjectChangesSchema,
     ProjectRoleSchema,
     ProjectSchema,
@@ -26,6 +29,32 @@ from modelyard.web.schemas.projects import (
 )
 
 URL_PREFIX = "/api/v1/organizations/<organization>/projects"
+PROJECTS = Listing(
+    Project.slug,
+    sort={
+        "slug": Project.slug,
+        "name": Project.name,
+        "created_at": Project.created_at_ms,
+        "archived_at": Project.archived_at_ms,
+    },
+    search=(Project.slug, Project.name, Project.description),
+    filters={"archived": (Project.archived_at_ms.is_null(False), fields.Boolean())},
+)
+DELETED = replace(PROJECTS, key=Project.id)
+WIDER = PROJECTS.arguments.from_dict(
+    {"deleted": fields.Boolean(load_default=False, metadata={"description": DELETED_INSTEAD})}, name="ProjectArguments"
+)
+MEMBERS = Listing(
+    User.username,
+    sort={
+        "username": User.username,
+        "display_name": User.display_name,
+        "role": ProjectMember.role,
+        "created_at": ProjectMember.created_at_ms,
+    },
+    search=(User.username, User.display_name),
+    filters={"role": (ProjectMember.role, fields.String(validate=validate.OneOf(PROJECT_ROLES)))},
+)
 blueprint = Blueprint("projects", __name__, url_prefix=URL_PREFIX, description="Where work lives")
 
 
@@ -62,16 +91,13 @@ def quotas_of(row: Project) -> dict[str, int | None]:
 class ProjectsView(MethodView):
     """An organization's projects."""
 
-    @blueprint.arguments(ProjectArguments, location="query")
+    @blueprint.arguments(WIDER, location="query")
     @blueprint.response(200, page_schema(ProjectSchema))
     def get(self, arguments: dict[str, Any], organization: str) -> Any:
         """List those projects of the organization that the caller has a role in; its admins also the deleted ones."""
         if arguments["deleted"]:
-            deleted = services().projects.list_deleted(actor(), organization, q=arguments["q"])
-            return page_of(deleted, arguments, key=Project.id, show=show)
-        wanted = {name: arguments[name] for name in ("q", "archived")}
-        found = services().projects.list(actor(), organization, **wanted)
-        return page_of(found, arguments, key=Project.slug, show=show)
+            return page_of(services().projects.list_deleted(actor(), organization), arguments, DELETED, show=show)
+        return page_of(services().projects.list(actor(), organization), arguments, PROJECTS, show=show)
 
     @blueprint.arguments(NewProjectSchema)
     @blueprint.response(201, ProjectSchema)
@@ -143,12 +169,12 @@ class ProjectLeaveView(MethodView):
 class ProjectMembersView(MethodView):
     """Its members."""
 
-    @blueprint.arguments(PageArguments, location="query")
+    @blueprint.arguments(MEMBERS.arguments, location="query")
     @blueprint.response(200, page_schema(MemberSchema))
     def get(self, arguments: dict[str, Any], organization: str, project: str) -> Any:
         """List those who have a role of their own in the project."""
         members = services().projects.members(actor(), open_project(organization, project))
-        return page_of(members, arguments, key=User.username)
+        return page_of(members, arguments, MEMBERS)
 
 
 @blueprint.route("/<project>/members/<username>")

@@ -8,9 +8,9 @@ from modelyard.core.identity.policy import ORGANIZATION_ROLES, PROJECT_ROLES
 from modelyard.core.projects.connections import KINDS
 from modelyard.core.projects.members import KEPT_ROLES
 from modelyard.core.projects.projects import LARGEST_QUOTA
-from modelyard.web.pagination import PageArguments
 from modelyard.web.schemas.base import StrictSchema, moment
 
+DELETED_INSTEAD = "Those that were deleted and can be restored, in place of the others."
 FORMER = "A slug that it had before leads to it, too, until another one takes that."
 
 
@@ -27,36 +27,6 @@ class OrganizationSchema(Schema):
     created_at = moment("created_at_ms")
     deleted_at = moment("deleted_at_ms", allow_none=True)
     purge_at = moment("purge_at_ms", allow_none=True)
-
-
-class SearchArguments(PageArguments):
-    """The query of lists of tenants."""
-
-    q = fields.String(
-        load_default=None,
-        validate=validate.Length(0, 200),
-        metadata={"description": "A part of slug or name, in any case."},
-    )
-    deleted = fields.Boolean(
-        load_default=False,
-        metadata={"description": "Those that were deleted and can be restored, in place of the others."},
-    )
-
-
-class OrganizationArguments(SearchArguments):
-    """The query of the list of organizations."""
-
-    all = fields.Boolean(
-        load_default=False, metadata={"description": "Not one's own but all of this server (instance administrators)."}
-    )
-
-
-class ProjectArguments(SearchArguments):
-    """The query of the list of projects."""
-
-    archived = fields.Boolean(
-        load_default=None, allow_none=True, metadata={"description": "Only those that are archived, or that are not."}
-    )
 
 
 class ConfirmationArguments(Schema):

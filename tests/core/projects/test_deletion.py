@@ -201,18 +201,3 @@ def test_a_project_that_runs_something_is_not_archived(services: Services, owner
         with pytest.raises(Conflict, match="archived"):
             act()
     assert services.deployments.get(owner, archived, "live").desired_status == "stopped"
-
-
-@on_sqlite
-def test_lists_are_narrowed(services: Services, owner: Actor, project: Project, place: str) -> None:
-    other = services.projects.create(owner, place, slug="other", name="Other Churn")
-    services.projects.edit(owner, other, {"archived": True})
-
-    def found(**wanted: Any) -> list[str]:
-        return [row.slug for row in services.projects.list(owner, place, **wanted)]
-
-    assert found() == ["churn", "other"]
-    assert found(q="CHUR") == ["churn", "other"]
-    assert found(q="churn", archived=True) == ["other"]
-    assert found(archived=False) == ["churn"]
-    assert found(q="_") == found(q="%") == []

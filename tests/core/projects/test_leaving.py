@@ -196,7 +196,5 @@ def test_all_organizations_are_listed_for_the_instances_administrators(
     root = factories.actor(User.get(username="root"))
     found = [(row.slug, row.member_count, row.own_role) for row in services.organizations.list_all(root)]
     assert found == [("acme", 2, None), ("zebra", 1, "owner")]
-    assert [row.slug for row in services.organizations.list_all(root, q="CM")] == ["acme"]
-    assert [row.organization.slug for row in services.organizations.list(root, q="%")] == []
     with pytest.raises(PermissionDenied):
         services.organizations.list_all(owner)
