@@ -6,6 +6,7 @@ from typing import cast
 
 from flask import current_app, g
 
+from modelyard.core.access_cache import AccessView
 from modelyard.core.bootstrap import Services
 from modelyard.core.identity.actor import Actor
 from modelyard.core.projects.access import find_project
@@ -30,6 +31,17 @@ def open_project(organization: str, slug: str) -> Project:
 def purge_at_ms(deleted_at_ms: int | None) -> int | None:
     """Return when what was deleted then is purged; None for what is not deleted."""
     return None if deleted_at_ms is None else deleted_at_ms + services().settings.data.deleted_retention_ms
+
+
+def open_logged_project(organization: str, slug: str) -> Project:
+    """Return the project for the actor, as `open_project` does, from the cache where a token is shown.
+
+    It is for requests that change nothing of the project itself: others would change what all requests see.
+    """
+    view: AccessView | None = g.get("access")
+    if view is None:
+        return open_project(organization, slug)
+    return view.fetch((organization, slug), lambda: open_project(organization, slug))
 
 
 def release_connection() -> None:

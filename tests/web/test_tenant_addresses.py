@@ -146,3 +146,22 @@ def test_the_deleted_are_paged_though_they_share_a_slug(place: Place) -> None:
                 break
             cursor = f"&cursor={page['next_cursor']}"
         assert len(set(seen)) == len(seen) == 3
+
+
+def test_an_archived_project_is_read_over_the_wire_and_not_changed(place: Place) -> None:
+    wire = f"/mlflow/{place.project.organization.slug}/churn/api/2.0"
+    run = ask(place, "POST", f"{wire}/mlflow/runs/create", {"experiment_id": "0"}).get_json()["run"]["info"]["run_id"]
+    place.call("PATCH", "", {"archived": True})
+    for method, path, body in [
+        ("POST", "mlflow/runs/create", {"experiment_id": "0"}),
+        ("POST", "mlflow/runs/log-metric", {"run_id": run, "key": "m", "value": 1, "timestamp": 1}),
+        ("POST", "mlflow/runs/set-tag", {"run_id": run, "key": "k", "value": "v"}),
+        ("POST", "mlflow/experiments/create", {"name": "e"}),
+        ("POST", "mlflow/registered-models/create", {"name": "m"}),
+        ("PUT", "mlflow-artifacts/artifacts/a.txt", {}),
+        ("DELETE", "mlflow-artifacts/artifacts/a.txt", None),
+    ]:
+        answer = ask(place, method, f"{wire}/{path}", body)
+        assert (answer.status_code, "archived" in answer.get_data(as_text=True)) == (400, True), path
+    assert ask(place, "GET", f"{wire}/mlflow/runs/get?run_id={run}").status_code == 200
+    assert ask(place, "POST", f"{wire}/mlflow/runs/search", {"experiment_ids": ["0"]}).status_code == 200
