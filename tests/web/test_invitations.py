@@ -79,3 +79,16 @@ def test_a_taken_username_is_said(place: Place, factories: Factories) -> None:
     _, offer = invite(place)
     problem(place.client.post(f"{offer}/accept", json=NEW), 409, "already_exists")
     assert place.client.get(offer).status_code == 200
+
+
+def test_no_log_has_the_link(place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    _, offer = invite(place)
+
+    def fail(token: str) -> None:
+        raise RuntimeError("the disk is full")
+
+    monkeypatch.setattr(place.client.application.extensions["modelyard"].invitations, "find", fail)
+    problem(place.client.get(offer), 500, "error")
+    logged = caplog.text
+    assert "/api/v1/invitations/..." in logged
+    assert offer.rpartition("/")[2] not in logged
