@@ -10,6 +10,8 @@ from typing import Any
 from peewee import IntegrityError
 
 from modelyard.core.db import atomic, locked, now_ms
+from modelyard.core.deployments.jobs import RECONCILE as RECONCILE
+from modelyard.core.deployments.jobs import enqueue_reconcile
 from modelyard.core.deployments.models import Deployment, DeploymentRevision, Replica
 from modelyard.core.deployments.replicas import spec_of
 from modelyard.core.deployments.wish import MAX_REPLICAS as MAX_REPLICAS
@@ -25,7 +27,6 @@ from modelyard.core.errors import (
 from modelyard.core.events import Events
 from modelyard.core.identity.actor import Actor
 from modelyard.core.identity.credentials import new_secret
-from modelyard.core.jobs import enqueue
 from modelyard.core.names import check_slug
 from modelyard.core.projects.access import authorize, hold, refuse_archived
 from modelyard.core.projects.connections import ConnectionService
@@ -35,7 +36,6 @@ from modelyard.core.registry.models import ModelVersion, RegisteredModel
 from modelyard.core.registry.versions_service import ModelVersionService
 from modelyard.core.secret_box import SecretBox
 
-RECONCILE = "deployment.reconcile"
 LONGEST_NOTE = 400
 HOST_CAPABILITY = "runs_on_server_host"
 
@@ -176,7 +176,7 @@ class DeploymentService:
             before = {"desired_status": deployment.desired_status}
             deployment.status = status
             self._record(actor, deployment, "updated", before, {"desired_status": desired})
-            _enqueue(deployment)
+            enqueue_reconcile(deployment)
         found: Deployment = Deployment.get_by_id(deployment.id)
         return found
 
@@ -265,7 +265,7 @@ def add_revision(
         changes["status"] = deployment.status = "pending"
     Deployment.update(**changes).where(Deployment.id == deployment.id).execute()
     deployment.revision = number
-    _enqueue(deployment)
+    enqueue_reconcile(deployment)
 
 
 def current_revision(deployment: Deployment) -> DeploymentRevision:
@@ -293,34 +293,6 @@ def _hold_for_running(project: Project) -> Project:
     now = hold(project)
     refuse_archived(now)
     return now
-
-
-def watch_projects(project_ids: Sequence[int], *, restarted: bool = False) -> None:
-    """Have the deployments of projects that were deleted or restored looked at, in the caller's transaction.
-
-    `restarted` begins their roll-outs anew: they were ended with the project.
-    """
-    kept = Deployment.select().where(Deployment.project.in_(project_ids), Deployment.desired_status != "deleted")
-    for deployment in kept.order_by(Deployment.id):
-        if restarted and deployment.desired_status == "running":
-            Deployment.update(status="pending", message="", updated_at_ms=now_ms()).where(
-                Deployment.id == deployment.id
-            ).execute()
-        _enqueue(deployment)
-
-
-def delete_all(project: Project) -> None:
-    """Ask for the end of all deployments of a project that is being purged, in the caller's transaction."""
-    kept = Deployment.select().where(Deployment.project == project, Deployment.desired_status != "deleted")
-    for deployment in kept.order_by(Deployment.id):
-        Deployment.update(desired_status="deleted", status="stopping", updated_at_ms=now_ms()).where(
-            Deployment.id == deployment.id
-        ).execute()
-        _enqueue(deployment)
-
-
-def _enqueue(deployment: Deployment) -> None:
-    enqueue(RECONCILE, {"deployment": deployment.public_id}, dedupe_key=f"{RECONCILE}:{deployment.public_id}")
 
 
 def _why_not_created(project: Project, name: str, version: ModelVersion) -> Exception:

@@ -7,7 +7,7 @@ from typing import Any
 from peewee import JOIN, IntegrityError, fn
 
 from modelyard.core.db import atomic, held, now_ms
-from modelyard.core.deployments.service import watch_projects
+from modelyard.core.deployments.jobs import watch_projects
 from modelyard.core.errors import AlreadyExists, NotFound
 from modelyard.core.identity import policy
 from modelyard.core.identity.actor import Actor

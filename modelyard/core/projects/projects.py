@@ -8,8 +8,8 @@ from typing import Any
 from peewee import IntegrityError
 
 from modelyard.core.db import atomic, held, now_ms
+from modelyard.core.deployments.jobs import watch_projects
 from modelyard.core.deployments.models import Deployment
-from modelyard.core.deployments.service import watch_projects
 from modelyard.core.errors import AlreadyExists, Conflict, InvalidInput, NotFound
 from modelyard.core.events import Events
 from modelyard.core.identity import policy

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from modelyard.core.db import atomic, held, now_ms
+from modelyard.core.deployments.jobs import delete_all
 from modelyard.core.deployments.models import Deployment
-from modelyard.core.deployments.service import delete_all
 from modelyard.core.events import Events
 from modelyard.core.identity.actor import system_actor
 from modelyard.core.identity.models import ApiToken
