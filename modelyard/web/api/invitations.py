@@ -23,7 +23,12 @@ from modelyard.web.schemas.invitations import (
 )
 
 OF_ORGANIZATION = "/organizations/<organization>/invitations"
-INVITATIONS = Listing(Invitation.id, descending=True, search=(Invitation.email,))
+INVITATIONS = Listing(
+    Invitation.id,
+    descending=True,
+    sort={"created_at": Invitation.created_at_ms, "expires_at": Invitation.expires_at_ms, "email": Invitation.email},
+    search=(Invitation.email,),
+)
 blueprint = Blueprint("invitations", __name__, url_prefix="/api/v1", description="Ways into an organization")
 
 
