@@ -104,6 +104,9 @@ output_option = click.option(
     help="Form of the answer.",
 )
 limit_option = click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="Rows at most.")
+confirm_option = click.option("--confirm", metavar="SLUG", help="The slug of what is deleted; do not ask for it.")
+search_option = click.option("--search", "q", metavar="TEXT", help="Only those with this in slug or name.")
+deleted_option = click.option("--deleted", is_flag=True, help="Those that were deleted and can be restored.")
 
 
 def list_options(command: Command) -> Command:
@@ -130,6 +133,15 @@ def confirm_by_name(name: str, what: str, *, yes: bool) -> None:
     typed = click.prompt(f"This deletes {what}. Type {name} to go on", err=True)
     if typed != name:
         raise click.UsageError(f"{typed!r} is not {name!r}; nothing was deleted.")
+
+
+def typed_slug(slug: str, what: str, confirm: str | None) -> str:
+    """Return the slug that `--confirm` says, or that somebody types at the question; another one is a usage error."""
+    if confirm is None:
+        confirm_by_name(slug, what, yes=False)
+    elif confirm != slug:
+        raise click.UsageError(f"--confirm {confirm!r} is not {slug!r}; nothing was deleted.")
+    return slug
 
 
 def pairs(values: Iterable[str], option: str) -> Iterator[tuple[str, str]]:

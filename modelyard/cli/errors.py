@@ -55,6 +55,7 @@ def exit_codes() -> dict[type[BaseException], int]:
         core.Conflict: CONFLICT,
         core.AlreadyExists: CONFLICT,
         core.InvalidTransition: CONFLICT,
+        core.QuotaExceeded: CONFLICT,
         core.LeaseLost: CONFLICT,
         core.TooLarge: INVALID,
         core.PreconditionFailed: CONFLICT,

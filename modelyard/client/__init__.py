@@ -53,15 +53,10 @@ from modelyard.client.errors import (
     UnavailableError,
     UnexpectedAnswerError,
 )
-from modelyard.client.instance import (
-    Members,
-    Organizations,
-    Plugins,
-    Projects,
-    Sessions,
-    Tokens,
-)
+from modelyard.client.instance import Plugins, Sessions, Tokens
+from modelyard.client.invitations import Invitations, OrganizationInvitations
 from modelyard.client.models import Models
+from modelyard.client.organizations import Members, Organizations, Projects
 from modelyard.client.project import Connections, Project
 from modelyard.client.resource import Json
 from modelyard.client.runs import Runs
@@ -87,11 +82,13 @@ __all__ = [
     "Deployments",
     "HttpTransport",
     "InvalidInputError",
+    "Invitations",
     "Json",
     "Members",
     "Models",
     "NotConfiguredError",
     "NotFoundError",
+    "OrganizationInvitations",
     "Organizations",
     "PermissionDeniedError",
     "PlainHttpWarning",

@@ -16,7 +16,9 @@ from modelyard.client.addresses import checked_url, segments, warn_in_clear
 from modelyard.client.audit import AuditLog
 from modelyard.client.errors import InvalidInputError, NotConfiguredError, UnexpectedAnswerError
 from modelyard.client.failures import failure_of, unreachable
-from modelyard.client.instance import Organizations, Plugins, Projects, Sessions, Tokens
+from modelyard.client.instance import Plugins, Sessions, Tokens
+from modelyard.client.invitations import Invitations
+from modelyard.client.organizations import Organizations, Projects
 from modelyard.client.project import Project
 from modelyard.client.resource import PAGE_SIZE, Json, given
 from modelyard.client.transport import HttpTransport, Request, Response, Transport
@@ -60,6 +62,7 @@ class Client:
         self.session = Sessions(self)
         self.tokens = Tokens(self)
         self.organizations = Organizations(self)
+        self.invitations = Invitations(self)
         self.projects = Projects(self)
         self.plugins = Plugins(self)
         self.audit = AuditLog(self)

@@ -1,11 +1,10 @@
-"""What is the server's and in no project: who one is, organizations and their projects, plugins."""
+"""What is the server's and in no organization: who one is, plugins."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from modelyard.client.addresses import segments, warn_in_clear
-from modelyard.client.audit import DeliveryLog
+from modelyard.client.addresses import warn_in_clear
 from modelyard.client.resource import Json, Resource, given
 
 
@@ -57,59 +56,6 @@ class Tokens(Resource):
     def revoke(self, token_id: str) -> None:
         """End a token at once."""
         self._call("DELETE", "tokens", token_id)
-
-
-class Members(Resource):
-    """Who has which role in one organization or project."""
-
-    def list(self) -> Iterator[Json]:
-        """Yield the members with their roles."""
-        return self._list("members")
-
-    def set(self, username: str, role: str) -> Json:
-        """Give a user a role, in place of the one before."""
-        return self._one("PUT", "members", username, json={"role": role})
-
-    def remove(self, username: str) -> None:
-        """Take all roles here from a user."""
-        self._call("DELETE", "members", username)
-
-
-class Organizations(Resource):
-    """Organizations that one is a member of."""
-
-    def list(self) -> Iterator[Json]:
-        """Yield them."""
-        return self._list("organizations")
-
-    def get(self, organization: str) -> Json:
-        """Return one by its slug."""
-        return self._one("GET", "organizations", organization)
-
-    def create(self, slug: str, *, name: str | None = None, owner: str | None = None) -> Json:
-        """Make one; the name is the slug unless given, the owner is oneself."""
-        return self._one("POST", "organizations", json={"slug": slug, "name": name or slug, **given(owner=owner)})
-
-    def members(self, organization: str) -> Members:
-        """Return the members' part of one organization."""
-        return Members(self._client, self._path + "/organizations" + segments(organization))
-
-    def audit(self, organization: str) -> DeliveryLog:
-        """Return the events and deliveries of one organization and all its projects, for its admins."""
-        return DeliveryLog(self._client, self._path + "/organizations" + segments(organization))
-
-
-class Projects(Resource):
-    """Projects of an organization; `Client.project` is the way into one."""
-
-    def list(self, organization: str) -> Iterator[Json]:
-        """Yield those that one may see."""
-        return self._list("organizations", organization, "projects")
-
-    def create(self, organization: str, slug: str, *, name: str | None = None, description: str | None = None) -> Json:
-        """Make one; the name is the slug unless given."""
-        body = {"slug": slug, "name": name or slug, **given(description=description)}
-        return self._one("POST", "organizations", organization, "projects", json=body)
 
 
 class Plugins(Resource):

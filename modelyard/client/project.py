@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from modelyard.client.addresses import segments
 from modelyard.client.audit import DeliveryLog
 from modelyard.client.deployments import Deployments
-from modelyard.client.instance import Members
 from modelyard.client.models import Models
+from modelyard.client.organizations import Members
 from modelyard.client.resource import Json, Resource, given
 from modelyard.client.runs import Runs
 
@@ -41,21 +41,32 @@ class Project(Resource):
     def edit(
         self,
         *,
+        slug: str | None = None,
         name: str | None = None,
         description: str | None = None,
         allow_local_deployments: bool | None = None,
         archived: bool | None = None,
         storage_connection_id: str | None = None,
+        quotas: Mapping[str, int | None] | None = None,
     ) -> Json:
-        """Change what is given; `allow_local_deployments` is the instance administrator's."""
+        """Change what is given; `allow_local_deployments` and `quotas` are the instance administrator's.
+
+        The slug before leads to the project until another one takes that.
+        """
         body = given(
+            slug=slug,
             name=name,
             description=description,
             allow_local_deployments=allow_local_deployments,
             archived=archived,
             storage_connection_id=storage_connection_id,
+            quotas=None if quotas is None else dict(quotas),
         )
         return self._one("PATCH", json=body)
+
+    def usage(self) -> Json:
+        """Return how much it has of what its quotas are about: `{runs, deployments, quotas}`."""
+        return self._one("GET", "usage")
 
     def experiments(self, *, limit: int | None = None) -> Iterator[Json]:
         """Yield the experiments."""

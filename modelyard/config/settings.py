@@ -34,6 +34,14 @@ class DataSettings:
         30, "How long the log of ended deliveries is kept, in days.", least=1, most=36500
     )
     job_retention_days: int = setting(7, "How long ended jobs are kept, in days.", least=1, most=36500)
+    deleted_retention_days: int = setting(
+        30, "How long deleted projects and organizations can be restored before they are purged.", most=3650
+    )
+
+    @property
+    def deleted_retention_ms(self) -> int:
+        """The retention in milliseconds."""
+        return self.deleted_retention_days * 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, kw_only=True)

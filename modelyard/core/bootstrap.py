@@ -31,9 +31,12 @@ from modelyard.core.plugin_guard import Guard
 from modelyard.core.plugin_manager import PluginManager
 from modelyard.core.plugin_statistics import trace_call
 from modelyard.core.projects.connections import ConnectionService
+from modelyard.core.projects.invitations import InvitationService
 from modelyard.core.projects.mapped_roles import MappedRoles
 from modelyard.core.projects.models import Connection
-from modelyard.core.projects.service import OrganizationService, ProjectService
+from modelyard.core.projects.organizations import OrganizationService
+from modelyard.core.projects.projects import ProjectService
+from modelyard.core.projects.purge import Purger
 from modelyard.core.registry.models_service import ModelService
 from modelyard.core.registry.versions_service import ModelVersionService
 from modelyard.core.secret_box import SecretBox, load_keys
@@ -60,6 +63,7 @@ class Services:
     sign_in_attempts: SignInAttempts
     organizations: OrganizationService
     projects: ProjectService
+    invitations: InvitationService
     connections: ConnectionService
     notifications: NotificationService
     deliveries: DeliveryService
@@ -73,6 +77,7 @@ class Services:
     model_versions: ModelVersionService
     deployments: DeploymentService
     reconciler: Reconciler
+    purger: Purger
 
 
 def build(settings: Settings, *, process: str) -> Services:
@@ -184,6 +189,7 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
         sign_in_attempts=SignInAttempts(secrets),
         organizations=OrganizationService(events),
         projects=ProjectService(events, experiments.create_default_experiment),
+        invitations=InvitationService(events),
         connections=connections,
         notifications=NotificationService(plugins=plugins, connections=connections, public_url=settings.public_url),
         deliveries=DeliveryService(events),
@@ -199,4 +205,7 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
             events=events, connections=connections, versions=versions, secrets=secrets, data_directory=data_directory
         ),
         reconciler=Reconciler(events=events, connections=connections, secrets=secrets, data_directory=data_directory),
+        purger=Purger(
+            events=events, storage_of=connections.storage_of, retention_ms=settings.data.deleted_retention_ms
+        ),
     )

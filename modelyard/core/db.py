@@ -255,6 +255,14 @@ def locked(query: Any) -> Any:
     return query.for_update() if is_postgresql() else query
 
 
+def held(query: Any) -> Any:
+    """Lock the rows against other changes until the transaction ends; rows that point to them may still be added.
+
+    It is what a tenant's own row is locked with: each event points to it, and would wait, or wait for one another.
+    """
+    return query.for_update("FOR NO KEY UPDATE") if is_postgresql() else query
+
+
 class JSONText(TextField):
     """A JSON value in a text column, the same on both databases."""
 

@@ -6,6 +6,7 @@
     ├── Conflict                  true input that the present state forbids
     │   ├── AlreadyExists         the name is taken
     │   ├── InvalidTransition     no way leads from this state to that one
+    │   ├── QuotaExceeded         the project has as much of it as it may have
     │   └── LeaseLost             another worker holds the job now
     ├── PreconditionFailed        the thing is not as the caller last saw it
     ├── TooLarge                  more than a limit allows; names the limit
@@ -73,6 +74,12 @@ class InvalidTransition(Conflict):
     """No way leads from the state that the thing is in to the one asked for."""
 
     code = "invalid_transition"
+
+
+class QuotaExceeded(Conflict):
+    """The project has as much of it as it may have; the message names the quota."""
+
+    code = "quota_exceeded"
 
 
 class LeaseLost(Conflict):

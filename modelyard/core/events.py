@@ -89,6 +89,8 @@ class Events:
 
     def _address(self, event: Event, organization: Organization | None, project: Project | None) -> None:
         """Write a delivery for each plugin that implements the moment and each notifier that asked for the action."""
+        if project is not None and project.is_deleted:
+            return  # what is ended with a deleted project is nobody's news
         moment = MOMENT_OF_ACTION.get(event.action)
         rows: list[dict[str, Any]] = []
         if moment is not None:

@@ -24,6 +24,7 @@ from modelyard.core.jobs import Bell, Handlers, Job, Lease, LeasedTable, WorkerR
 from modelyard.core.notifications.models import LONGEST_HOLD_SECONDS, Delivery, DeliveryAttempt
 from modelyard.core.notifications.tasks import begin as begin_retention
 from modelyard.core.processes import end_with_parent
+from modelyard.core.projects.tasks import begin as begin_purges
 
 log = structlog.get_logger("modelyard.worker")
 
@@ -250,6 +251,7 @@ def main(settings: Settings) -> NoReturn:
         signal.signal(number, lambda *_: worker.stop())
     with db.connection():
         begin_retention()
+        begin_purges()
     log.info("worker started", worker=worker.name)
     worker.run()
     log.info("worker stopped", worker=worker.name)

@@ -52,7 +52,7 @@ def _errors_of(path: str, method: str, *, has_body: bool) -> Iterator[HTTPStatus
         yield HTTPStatus.FORBIDDEN
     if "{" in path or (path.endswith("/tokens") and method == "post"):
         yield HTTPStatus.NOT_FOUND
-    if "/organizations" in path and method != "get":
+    if ("/organizations" in path or "/invitations" in path) and method != "get":
         yield HTTPStatus.CONFLICT
     if path.endswith("/content"):
         yield HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE

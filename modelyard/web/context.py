@@ -28,6 +28,11 @@ def open_project(organization: str, slug: str) -> Project:
     return find_project(actor(), organization, slug)
 
 
+def purge_at_ms(deleted_at_ms: int | None) -> int | None:
+    """Return when what was deleted then is purged; None for what is not deleted."""
+    return None if deleted_at_ms is None else deleted_at_ms + services().settings.data.deleted_retention_ms
+
+
 def open_logged_project(organization: str, slug: str) -> Project:
     """Return the project for the actor, as `open_project` does, from the cache where a token is shown.
 

@@ -15,6 +15,12 @@ from tests.fake_api import PROJECT, Answer, FakeApi
 LISTS: list[tuple[str, str, dict[str, Any], list[str]]] = [
     ("organizations list", "/api/v1/organizations", {"slug": "acme", "name": "Acme", "role": "owner"}, ["acme"]),
     ("organizations members list acme", "/api/v1/organizations/acme/members", {"username": "bo"}, ["bo"]),
+    (
+        "organizations invitations list acme",
+        "/api/v1/organizations/acme/invitations",
+        {"id": "i1", "state": "open", "role": "member", "email": "bo@x"},
+        ["i1", "open", "bo@x"],
+    ),
     ("projects list --organization acme", "/api/v1/organizations/acme/projects", PROJECT_ITEM, ["acme/churn"]),
     ("projects members list", f"{PROJECT}/members", {"username": "bo", "role": "viewer"}, ["bo", "viewer"]),
     ("tokens list", "/api/v1/tokens", {"id": "t1", "name": "ci", "scopes": ["read", "write"]}, ["read, write"]),
@@ -79,6 +85,12 @@ SHOWS: list[tuple[str, str, dict[str, Any], list[str]]] = [
     ("organizations show acme", "/api/v1/organizations/acme", {"slug": "acme", "name": "Acme"}, ["Acme"]),
     ("projects show", PROJECT, PROJECT_ITEM, ["MLflow address", "/mlflow/acme/churn"]),
     ("projects show acme/churn", PROJECT, PROJECT_ITEM, ["acme/churn"]),
+    (
+        "projects usage",
+        f"{PROJECT}/usage",
+        {"runs": 7, "deployments": 1, "quotas": {"max_runs": 9, "max_deployments": None}},
+        ["Runs at most", "7", "9"],
+    ),
     ("plugins show s3", "/api/v1/plugins/s3", PLUGIN, ["pip install boto3"]),
     (
         "plugins show s3",
@@ -137,6 +149,30 @@ CHANGES: list[tuple[str, str, str, Any, Any]] = [
         "PATCH",
         PROJECT,
         {"allow_local_deployments": True, "name": "N"},
+        {},
+    ),
+    ("organizations edit acme --name B", "PATCH", "/api/v1/organizations/acme", {"name": "B"}, {}),
+    ("organizations rename acme b", "PATCH", "/api/v1/organizations/acme", {"slug": "b"}, {}),
+    (
+        "organizations transfer acme bo --keep-role none",
+        "POST",
+        "/api/v1/organizations/acme/transfer",
+        {"username": "bo", "keep_role": None},
+        {},
+    ),
+    (
+        "organizations invitations accept https://x.example/invitations/t1",
+        "POST",
+        "/api/v1/invitations/t1/accept",
+        {},
+        {"organization": "acme"},
+    ),
+    ("projects rename acme/churn b", "PATCH", PROJECT, {"slug": "b"}, {}),
+    (
+        "projects edit acme/churn --max-runs 5 --max-deployments none",
+        "PATCH",
+        PROJECT,
+        {"quotas": {"max_runs": 5, "max_deployments": None}},
         {},
     ),
     ("projects archive acme/churn", "PATCH", PROJECT, {"archived": True}, {}),
@@ -338,6 +374,88 @@ class TestProjects:
     def test_a_project_is_two_words(self, signed_in: FakeApi, run: Run, reference: str) -> None:
         assert run("projects", "create", reference).exit_code == 2
         assert signed_in.asked == []
+
+
+class TestDeletion:
+    GONE = {"id": "p1", "slug": "churn", "organization": "acme", "deleted_at": "2026-01-01T00:00:00Z"}
+
+    @pytest.mark.parametrize(
+        ("command", "path", "item"),
+        [
+            ("projects delete acme/churn", PROJECT, {"slug": "churn", "organization": "acme"}),
+            ("organizations delete churn", "/api/v1/organizations/churn", {"slug": "churn"}),
+        ],
+    )
+    def test_asks_for_the_slug(self, signed_in: FakeApi, run: Run, command: str, path: str, item: Any) -> None:
+        signed_in.put("GET", path, item)
+        signed_in.put("DELETE", path, Answer(204))
+        for words, stdin in (
+            (command.split(), "acme\n"),
+            (command.split(), ""),
+            ([*command.split(), "--confirm", "x"], ""),
+        ):
+            assert run(*words, stdin=stdin).exit_code != 0
+        assert {asked.method for asked in signed_in.asked} == {"GET"}
+        assert run(*command.split(), stdin="churn\n").exit_code == 0
+        assert (signed_in.last.method, signed_in.last.query) == ("DELETE", {"confirm": "churn"})
+        assert "restore" in run(*command.split(), "--confirm", "churn").stdout
+
+    def test_what_was_deleted_last_of_a_slug_is_restored(self, signed_in: FakeApi, ok: Ok) -> None:
+        place = "/api/v1/organizations/acme/projects"
+        older = {**self.GONE, "id": "p0", "deleted_at": "2025-01-01T00:00:00Z"}
+        signed_in.problem("PATCH", PROJECT, 404, "not_found", "There is no project.")
+        signed_in.page(place, [older, self.GONE])
+        signed_in.put("POST", f"{place}/p1/restore", {"slug": "churn"})
+        assert ok("projects", "restore", "acme/churn") == "Restored acme/churn.\n"
+        signed_in.put("POST", f"{place}/p0/restore", {"slug": "new"})
+        assert ok("projects", "restore", "acme/p0", "--slug", "new") == "Restored acme/new.\n"
+        assert signed_in.last.json == {"slug": "new"}
+
+    def test_an_organization_is_restored_by_its_slug(self, signed_in: FakeApi, ok: Ok) -> None:
+        signed_in.page("/api/v1/organizations", [{**self.GONE, "id": "o1"}])
+        signed_in.put("POST", "/api/v1/organizations/o1/restore", {"slug": "churn"})
+        assert ok("organizations", "restore", "churn") == "Restored churn.\n"
+
+    def test_the_deleted_are_listed_with_the_time_of_their_purge(self, signed_in: FakeApi, ok: Ok) -> None:
+        item = {**self.GONE, "name": "C", "purge_at": "2026-01-31T00:00:00Z", "role": "owner"}
+        signed_in.page("/api/v1/organizations", [item, {"slug": "other", "role": "member"}])
+        signed_in.page("/api/v1/organizations/churn/projects", [item])
+        for command in ("organizations", "projects"):
+            assert "2026-01-31 00:00:00Z" in ok(command, "list", "--deleted")
+            assert signed_in.last.query["deleted"] == "true"
+
+    def test_leaving_asks(self, signed_in: FakeApi, run: Run) -> None:
+        signed_in.put("POST", f"{PROJECT}/leave", Answer(204))
+        assert run("projects", "leave", stdin="n\n").exit_code != 0
+        assert signed_in.asked == []
+        assert run("projects", "leave", "--yes").exit_code == 0
+
+    def test_a_quota_is_a_number_or_none(self, signed_in: FakeApi, run: Run) -> None:
+        assert run("projects", "edit", "acme/churn", "--max-runs", "many").exit_code == 2
+        assert signed_in.asked == []
+
+    def test_lists_are_narrowed(self, signed_in: FakeApi, ok: Ok, run: Run) -> None:
+        signed_in.page("/api/v1/organizations", [{"slug": "acme", "member_count": 3}])
+        assert "3" in ok("organizations", "list", "--all", "--search", "ac")
+        assert (signed_in.last.query["all"], signed_in.last.query["q"]) == ("true", "ac")
+        signed_in.page("/api/v1/organizations/acme/projects", [])
+        assert "like that" in run("projects", "list", "--archived").stderr
+        assert signed_in.last.query["archived"] == "true"
+
+
+class TestInvitations:
+    def test_the_link_alone_is_on_stdout(self, signed_in: FakeApi, run: Run, as_json: AsJson) -> None:
+        path = "/api/v1/organizations/acme/invitations"
+        signed_in.put("POST", path, {"id": "i1", "link": "https://x/invitations/t1"})
+        words = ["organizations", "invitations", "create", "acme", "--project", "churn", "--project-role", "viewer"]
+        assert run(*words).stdout == "https://x/invitations/t1\n"
+        sent = {"role": "member", "project": "churn", "project_role": "viewer", "expires_in_days": 7}
+        assert signed_in.last.json == sent
+        assert as_json(*words)["id"] == "i1"
+
+    def test_one_is_revoked(self, signed_in: FakeApi, ok: Ok) -> None:
+        signed_in.put("DELETE", "/api/v1/organizations/acme/invitations/i1", Answer(204))
+        assert ok("organizations", "invitations", "revoke", "acme", "i1") == "Revoked i1.\n"
 
 
 class TestTokens:

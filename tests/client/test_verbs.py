@@ -22,6 +22,29 @@ VERBS = [
     (lambda c: c.organizations.members("acme").set("bo", "admin"), "PUT", "/api/v1/organizations/acme/members/bo",
      {"role": "admin"}),
     (lambda c: c.organizations.members("acme").remove("bo"), "DELETE", "/api/v1/organizations/acme/members/bo", None),
+    (lambda c: c.invitations.get("t1"), "GET", "/api/v1/invitations/t1", None),
+    (lambda c: c.invitations.accept("t1"), "POST", "/api/v1/invitations/t1/accept", {}),
+    (lambda c: c.invitations.accept("t1", username="ada", password="p"), "POST", "/api/v1/invitations/t1/accept",
+     {"username": "ada", "password": "p"}),
+    (lambda c: c.organizations.invitations("acme").create("member", project="churn", project_role="viewer",
+                                                          expires_in_days=3), "POST",
+     "/api/v1/organizations/acme/invitations",
+     {"role": "member", "project": "churn", "project_role": "viewer", "expires_in_days": 3}),
+    (lambda c: c.organizations.invitations("acme").revoke("i1"), "DELETE",
+     "/api/v1/organizations/acme/invitations/i1", None),
+    (lambda c: c.organizations.edit("acme", slug="b", name="B"), "PATCH", "/api/v1/organizations/acme",
+     {"slug": "b", "name": "B"}),
+    (lambda c: c.organizations.transfer("acme", "bo", keep_role=None), "POST", "/api/v1/organizations/acme/transfer",
+     {"username": "bo", "keep_role": None}),
+    (lambda c: c.organizations.members("acme").leave(), "POST", "/api/v1/organizations/acme/leave", None),
+    (lambda c: c.organizations.delete("acme", confirm="acme"), "DELETE", "/api/v1/organizations/acme", None),
+    (lambda c: c.organizations.restore("o1", slug="b"), "POST", "/api/v1/organizations/o1/restore", {"slug": "b"}),
+    (lambda c: c.projects.delete("acme", "churn", confirm="churn"), "DELETE", PROJECT, None),
+    (lambda c: c.projects.restore("acme", "p1"), "POST", "/api/v1/organizations/acme/projects/p1/restore", {}),
+    (lambda c: _project(c).usage(), "GET", f"{PROJECT}/usage", None),
+    (lambda c: _project(c).members.leave(), "POST", f"{PROJECT}/leave", None),
+    (lambda c: _project(c).edit(slug="b", quotas={"max_runs": None}), "PATCH", PROJECT,
+     {"slug": "b", "quotas": {"max_runs": None}}),
     (lambda c: c.projects.create("acme", "churn", name="Churn"), "POST", "/api/v1/organizations/acme/projects",
      {"slug": "churn", "name": "Churn"}),
     (lambda c: c.plugins.get("log"), "GET", "/api/v1/plugins/log", None),
@@ -86,6 +109,7 @@ VERBS = [
 LISTS = [
     (lambda c: c.tokens.list(), "/api/v1/tokens"),
     (lambda c: c.organizations.list(), "/api/v1/organizations"),
+    (lambda c: c.organizations.invitations("acme").list(), "/api/v1/organizations/acme/invitations"),
     (lambda c: c.organizations.members("acme").list(), "/api/v1/organizations/acme/members"),
     (lambda c: c.projects.list("acme"), "/api/v1/organizations/acme/projects"),
     (lambda c: c.plugins.list(), "/api/v1/plugins"),
@@ -119,3 +143,18 @@ def test_verbs(api: FakeApi, client: Client, verb: Any, method: str, path: str, 
 def test_lists(api: FakeApi, client: Client, verb: Any, path: str) -> None:
     api.page(path, [{"id": "1"}])
     assert list(verb(client)) == [{"id": "1"}]
+
+
+def test_lists_of_tenants_are_asked_for_by_what_is_wanted(client: Client, api: FakeApi) -> None:
+    place = "/api/v1/organizations"
+    api.page(place, [])
+    api.page(f"{place}/acme/projects", [])
+    for listed, query in [
+        (client.organizations.list(q="a b"), {"q": "a b"}),
+        (client.organizations.list(deleted=True), {"deleted": "true"}),
+        (client.organizations.list(every=True), {"all": "true"}),
+        (client.projects.list("acme", archived=False, q="x"), {"archived": "false", "q": "x"}),
+        (client.projects.list("acme", deleted=True), {"deleted": "true"}),
+    ]:
+        assert list(listed) == []
+        assert api.last.query == {"limit": "200", **query}

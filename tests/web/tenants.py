@@ -26,6 +26,8 @@ class Row:
     query: dict[str, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     status: tuple[int, ...] = (200,)
+    last: bool = False
+    """Whether it takes the caller's own roles away: it is asked after all others."""
 
     @property
     def needed_scope(self) -> str | None:
@@ -62,13 +64,29 @@ API: dict[str, Row] = {
     "get_organizations": Row(scope="read"),
     "post_organizations": Row("organization.create", body={"slug": "new-{role}", "name": "N"}, status=CREATED),
     "get_organization": Row("organization.read"),
+    "patch_organization": Row("organization.edit", body={"name": "by {role}"}),
+    "delete_organization": Row("organization.delete", status=(422,)),
+    "post_organization_restore": Row(scope="admin", status=(404,)),
+    "post_organization_leave": Row("organization.leave", status=(204, 409), last=True),
+    "post_organization_transfer": Row("organization.transfer", body={"username": "nobody"}, status=(422,)),
     "get_members": Row("organization.read"),
     "put_member": Row("organization.members", body={"role": "member"}, names={"username": "joining-{role}"}),
     "delete_member": Row("organization.members", names={"username": "leaving-{role}"}, status=GONE),
+    "get_invitations": Row("organization.members"),
+    "post_invitations": Row("organization.members", body={"role": "member"}, status=CREATED),
+    "delete_invitation": Row("organization.members", status=(404,)),
+    "get_offer": ANYBODY,
+    "post_acceptance": ANYBODY,
     "get_projects": Row("organization.read"),
     "post_projects": Row("project.create", body={"slug": "new-{role}", "name": "N"}, status=CREATED),
     "get_project": Row("project.read"),
     "patch_project": Row("project.edit", body={"description": "by {role}"}),
+    "delete_project": Row(
+        "project.delete", query={"confirm": "doomed-{role}"}, names={"project": "doomed-{role}"}, status=GONE
+    ),
+    "post_project_restore": Row("project.delete", status=(404,)),
+    "post_project_leave": Row("project.leave", status=(204, 404), last=True),
+    "get_project_usage": Row("project.read"),
     "get_project_members": Row("project.read"),
     "put_project_member": Row("project.members", body={"role": "viewer"}, names={"username": "working-{role}"}),
     "delete_project_member": Row("project.members", names={"username": "working-{role}"}, status=GONE),

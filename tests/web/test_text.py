@@ -19,9 +19,15 @@ BODIES: dict[str, dict[str, Any]] = {
     "post_session": {"username": "ada", "password": "correct horse battery"},
     "post_tokens": {"name": "t", "scopes": ["read"], "organization": "o", "project": "p"},
     "post_organizations": {"slug": "s", "name": "n", "owner": "o"},
+    "patch_organization": {"slug": "s", "name": "n"},
+    "post_organization_transfer": {"username": "u", "keep_role": "admin"},
+    "post_organization_restore": {"slug": "s"},
+    "post_invitations": {"role": "member", "project": "p", "project_role": "viewer", "email": "e"},
+    "post_acceptance": {"username": "u", "display_name": "d", "password": "correct horse battery"},
     "put_member": {"role": "member"},
     "post_projects": {"slug": "s", "name": "n", "description": "d"},
-    "patch_project": {"name": "n", "description": "d", "storage_connection_id": "s"},
+    "patch_project": {"slug": "s", "name": "n", "description": "d", "storage_connection_id": "s"},
+    "post_project_restore": {"slug": "s"},
     "put_project_member": {"role": "viewer"},
     "post_connections": {
         "name": "n", "kind": "notifier", "provider": "log", "settings": {"k": ["v"]}, "subscriptions": ["*"],
@@ -39,12 +45,13 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "patch_deployment": {"model": "m", "version": "1", "environment": {"K": "v"}},
     "post_rollback": {"revision": None},
+    "post_plugin_block": {"reason": "r"},
 }  # fmt: skip
 
 
 PARTS = (
     "organization", "project", "username", "connection_id", "run_id", "key", "model", "deployment", "plugin",
-    "token_id",
+    "token_id", "organization_id", "project_id", "invitation_id", "token",
 )  # fmt: skip
 
 

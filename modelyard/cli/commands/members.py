@@ -24,7 +24,7 @@ COLUMNS: list[Column] = [
 def add_members_commands(
     group: click.Group, place: Callable[[Callable[..., Any]], Any], roles: Sequence[str], where: str
 ) -> None:
-    """Add `members list|set|remove` to a group; `place` is the decorator that hands a command its `members`."""
+    """Add `members list|set|remove` and `leave` to a group; `place` hands a command its `members`."""
 
     @group.group()
     def members() -> None:
@@ -56,3 +56,12 @@ def add_members_commands(
             click.confirm(f"Take {username} out?", abort=True, err=True)
         members.remove(username)
         click.echo(f"{username} is no member any more.")
+
+    @group.command(help=f"Give your own roles in {where} up.")
+    @place
+    @yes_option
+    def leave(members: Members, yes: bool) -> None:
+        if not yes:
+            click.confirm(f"Leave {where}? Only others can let you in again.", abort=True, err=True)
+        members.leave()
+        click.echo("You have left.")

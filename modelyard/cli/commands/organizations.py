@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
 
-from modelyard.cli.api import connect, output_option
+from modelyard.cli.api import confirm_option, connect, deleted_option, output_option, search_option, typed_slug
+from modelyard.cli.commands.invitations import invitations
 from modelyard.cli.commands.members import add_members_commands
 from modelyard.cli.output import Column, done, show_list, show_one
 
 COLUMNS: list[Column] = [("Organization", "slug"), ("Name", "name"), ("Your role", "role"), ("Created", "created_at")]
+ALL_COLUMNS: list[Column] = [*COLUMNS, ("Members", "member_count")]
+DELETED_COLUMNS: list[Column] = [
+    ("Organization", "slug"),
+    ("Name", "name"),
+    ("Id", "id"),
+    ("Deleted", "deleted_at"),
+    ("Purged", "purge_at"),
+]
 NO_ORGANIZATION = (
     "You are a member of no organization. Ask an owner of one to add you, or, as an instance administrator, make one: "
     "`modelyard organizations create SLUG`."
@@ -25,10 +34,18 @@ def organizations() -> None:
 
 
 @organizations.command("list")
+@search_option
+@deleted_option
+@click.option("--all", "every", is_flag=True, help="All of this server; instance administrators may.")
 @output_option
-def list_organizations(output: str) -> None:
+def list_organizations(q: str | None, deleted: bool, every: bool, output: str) -> None:
     """List the organizations that you are a member of."""
-    show_list(connect().organizations.list(), COLUMNS, output, empty=NO_ORGANIZATION)
+    found = connect().organizations.list(q=q, deleted=deleted, every=every)
+    if deleted:
+        show_list(found, DELETED_COLUMNS, output, empty="There is no deleted organization that you could restore.")
+    else:
+        empty = f"No organization has {q!r} in slug or name." if q else NO_ORGANIZATION
+        show_list(found, ALL_COLUMNS if every else COLUMNS, output, empty=empty)
 
 
 @organizations.command()
@@ -49,6 +66,70 @@ def create(slug: str, name: str | None, owner: str | None, output: str) -> None:
     done(connect().organizations.create(slug, name=name, owner=owner), output, f"Made the organization {slug}.")
 
 
+@organizations.command()
+@click.argument("organization")
+@click.option("--name", required=True, help="A new name.")
+@output_option
+def edit(organization: str, name: str, output: str) -> None:
+    """Change an organization that you own."""
+    done(connect().organizations.edit(organization, name=name), output, f"Changed {organization}.")
+
+
+@organizations.command()
+@click.argument("organization")
+@click.argument("slug")
+@output_option
+def rename(organization: str, slug: str, output: str) -> None:
+    """Give an organization another slug; links with the old one go on to work."""
+    done(connect().organizations.edit(organization, slug=slug), output, f"{organization} is {slug} now.")
+
+
+@organizations.command()
+@click.argument("organization")
+@click.argument("username")
+@click.option(
+    "--keep-role",
+    type=click.Choice(["admin", "member", "none"]),
+    default="admin",
+    show_default=True,
+    help="What you stay as; `none` to leave.",
+)
+@output_option
+def transfer(organization: str, username: str, keep_role: str, output: str) -> None:
+    """Make another member the owner in your place."""
+    kept = None if keep_role == "none" else keep_role
+    handed_over = connect().organizations.transfer(organization, username, keep_role=kept)
+    done(handed_over, output, f"{username} owns {organization} now.")
+
+
+@organizations.command()
+@click.argument("organization")
+@confirm_option
+def delete(organization: str, confirm: str | None) -> None:
+    """Delete an organization with all in it; `restore` brings it back for some time."""
+    places = connect().organizations
+    slug = places.get(organization)["slug"]
+    places.delete(slug, confirm=typed_slug(slug, f"the organization {slug} with all its projects", confirm))
+    click.echo(f"Deleted {slug}; `modelyard organizations restore {slug}` brings it back.")
+
+
+@organizations.command()
+@click.argument("organization")
+@click.option("--slug", help="Another slug, where its own was taken meanwhile.")
+@output_option
+def restore(organization: str, slug: str | None, output: str) -> None:
+    """Bring a deleted organization of yours back, by its slug or id."""
+    places = connect().organizations
+    restored = places.restore(find_deleted(places.list(deleted=True), organization), slug=slug)
+    done(restored, output, f"Restored {slug or organization}.")
+
+
+def find_deleted(items: Iterable[dict[str, Any]], named: str) -> str:
+    """Return the id of the deleted item of that slug or id, the one that was deleted last; else what was given."""
+    found = [item for item in items if named in {item["slug"], item["id"]}]
+    return str(max(found, key=lambda item: item["deleted_at"])["id"]) if found else named
+
+
 def _in_organization(command: Callable[..., Any]) -> Any:
     @click.argument("organization")
     @functools.wraps(command)
@@ -59,3 +140,4 @@ def _in_organization(command: Callable[..., Any]) -> Any:
 
 
 add_members_commands(organizations, _in_organization, ("member", "admin", "owner"), "an organization")
+organizations.add_command(invitations)

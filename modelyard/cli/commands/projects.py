@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from modelyard.cli.api import connect, in_project, open_project, output_option, profile_name, split_project
+from modelyard.cli.api import (
+    confirm_option,
+    connect,
+    deleted_option,
+    in_project,
+    open_project,
+    output_option,
+    profile_name,
+    search_option,
+    split_project,
+    typed_slug,
+)
 from modelyard.cli.commands.connections import find_connection
 from modelyard.cli.commands.members import add_members_commands
-from modelyard.cli.commands.organizations import NO_ORGANIZATION
+from modelyard.cli.commands.organizations import NO_ORGANIZATION, find_deleted
 from modelyard.cli.output import Column, done, show_list, show_one
 from modelyard.cli.profile import load_profile, save_profile
 
 if TYPE_CHECKING:
-    from modelyard.client import Project
+    from modelyard.client import Client, Project
 
 COLUMNS: list[Column] = [
     ("Project", lambda project: f"{project['organization']}/{project['slug']}"),
@@ -32,6 +43,37 @@ DETAILS: list[Column] = [
     ("Local deployments", "allow_local_deployments"),
     ("MLflow address", "mlflow_uri"),
 ]
+DELETED_COLUMNS: list[Column] = [
+    COLUMNS[0],
+    ("Name", "name"),
+    ("Id", "id"),
+    ("Deleted", "deleted_at"),
+    ("Purged", "purge_at"),
+]
+USAGE_COLUMNS: list[Column] = [
+    ("Runs", "runs"),
+    ("Runs at most", lambda usage: usage["quotas"]["max_runs"]),
+    ("Deployments", "deployments"),
+    ("Deployments at most", lambda usage: usage["quotas"]["max_deployments"]),
+]
+NO_QUOTA = "none"
+
+
+class Quota(click.ParamType[Any]):
+    """A count, or `none`."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read it; a usage error for anything else."""
+        if value == NO_QUOTA or isinstance(value, int):
+            return value
+        if not value.isdecimal():
+            self.fail(f"{value!r} is neither a number nor `{NO_QUOTA}`.", param, ctx)
+        return int(value)
+
+
+QUOTA = Quota()
 reference = click.argument("reference", metavar="[ORG/PROJECT]", required=False, envvar="MODELYARD_PROJECT")
 named = click.argument("reference", metavar="ORG/PROJECT")
 
@@ -43,13 +85,26 @@ def projects() -> None:
 
 @projects.command("list")
 @click.option("--organization", metavar="ORG", help="Only this organization's; default: all that you are a member of.")
+@search_option
+@click.option("--archived/--active", default=None, help="Only those that are archived, or that are not.")
+@deleted_option
 @output_option
-def list_projects(organization: str | None, output: str) -> None:
+def list_projects(organization: str | None, q: str | None, archived: bool | None, deleted: bool, output: str) -> None:
     """List the projects that you may see."""
     client = connect()
+    if deleted:
+        slugs = [organization] if organization else _administered(client)
+        gone = (project for slug in slugs for project in client.projects.list(slug, q=q, deleted=True))
+        show_list(gone, DELETED_COLUMNS, output, empty="There is no deleted project that you could restore.")
+        return
     slugs = [organization] if organization else [found["slug"] for found in client.organizations.list()]
-    found = (project for slug in slugs for project in client.projects.list(slug))
-    show_list(found, COLUMNS, output, empty=_no_project(slugs))
+    found = (project for slug in slugs for project in client.projects.list(slug, q=q, archived=archived))
+    narrowed = q is not None or archived is not None
+    show_list(found, COLUMNS, output, empty="No project is like that." if narrowed else _no_project(slugs))
+
+
+def _administered(client: Client) -> list[str]:
+    return [found["slug"] for found in client.organizations.list() if found["role"] in {"owner", "admin"}]
 
 
 def _no_project(organizations: Sequence[str]) -> str:
@@ -92,6 +147,8 @@ def create(reference: str, name: str | None, description: str | None, output: st
     default=None,
     help="Whether its models may run on the server's host; instance administrators say.",
 )
+@click.option("--max-runs", type=QUOTA, help="Runs at most, or `none`; instance administrators say.")
+@click.option("--max-deployments", type=QUOTA, help="Deployments at most, or `none`; instance administrators say.")
 @output_option
 def edit(
     reference: str,
@@ -100,6 +157,7 @@ def edit(
     storage: str | None,
     allow_local_deployments: bool | None,
     output: str,
+    **quotas: int | str | None,
 ) -> None:
     """Change what is given of a project."""
     project = open_project(reference)
@@ -108,24 +166,71 @@ def edit(
         description=description,
         allow_local_deployments=allow_local_deployments,
         storage_connection_id=find_connection(project, storage)["id"] if storage else None,
+        quotas=_quotas(quotas) or None,
     )
     done(edited, output, f"Changed {reference}.")
+
+
+def _quotas(given: Mapping[str, int | str | None]) -> dict[str, Any]:
+    return {name: None if value == NO_QUOTA else value for name, value in given.items() if value is not None}
+
+
+@projects.command()
+@named
+@click.argument("slug")
+@output_option
+def rename(reference: str, slug: str, output: str) -> None:
+    """Give a project another slug; links and tracking addresses with the old one go on to work."""
+    done(open_project(reference).edit(slug=slug), output, f"{reference} is {split_project(reference)[0]}/{slug} now.")
 
 
 @projects.command()
 @named
 @output_option
 def archive(reference: str, output: str) -> None:
-    """Make a project read-only."""
+    """Make a project read-only; deployments that run are to be stopped first."""
     done(open_project(reference).edit(archived=True), output, f"Archived {reference}; `restore` brings it back.")
 
 
 @projects.command()
 @named
+@confirm_option
+def delete(reference: str, confirm: str | None) -> None:
+    """Delete a project with all in it; `restore` brings it back for some time."""
+    found = open_project(reference).get()
+    slug, place = found["slug"], f"{found['organization']}/{found['slug']}"
+    typed = typed_slug(slug, f"the project {place} with all in it", confirm)
+    connect().projects.delete(found["organization"], slug, confirm=typed)
+    click.echo(f"Deleted {place}; `modelyard projects restore {place}` brings it back.")
+
+
+@projects.command()
+@click.argument("reference", metavar="ORG/PROJECT-OR-ID")
+@click.option("--slug", help="Another slug, where its own was taken meanwhile.")
 @output_option
-def restore(reference: str, output: str) -> None:
-    """Make an archived project writable again."""
-    done(open_project(reference).edit(archived=False), output, f"Restored {reference}.")
+def restore(reference: str, slug: str | None, output: str) -> None:
+    """Make an archived project writable again, or bring a deleted one back."""
+    from modelyard.client import NotFoundError
+
+    organization, named = split_project(reference)
+    projects = connect().projects
+    project = None if slug else open_project(reference)
+    try:
+        restored = project.edit(archived=False) if project else None
+    except NotFoundError:
+        restored = None
+    if restored is None:
+        found = find_deleted(projects.list(organization, deleted=True), named)
+        restored = projects.restore(organization, found, slug=slug)
+    done(restored, output, f"Restored {organization}/{restored.get('slug', named)}.")
+
+
+@projects.command()
+@reference
+@output_option
+def usage(reference: str | None, output: str) -> None:
+    """Show how much a project has of what its quotas are about."""
+    show_one(open_project(reference).usage(), USAGE_COLUMNS, output)
 
 
 @projects.command()

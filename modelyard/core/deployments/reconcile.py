@@ -55,7 +55,7 @@ class Reconciler:
         deployment = Deployment.get_or_none(public_id=deployment_id)
         if deployment is None:
             return None
-        if deployment.desired_status != "running":
+        if deployment.desired_status != "running" or deployment.project.is_deleted:
             return self._end(lease, deployment)
         return self._keep(lease, deployment, current_revision(deployment))
 
@@ -281,7 +281,7 @@ class Reconciler:
             lease.confirm()
             shutil.rmtree(self._root / deployment.public_id, ignore_errors=True)
         with self._effect(lease, deployment) as now:
-            if now.desired_status != deployment.desired_status:
+            if now.desired_status != deployment.desired_status or self._is_to_run(now):
                 return Again(0)
             if left:
                 if now.message != left[0]:
@@ -294,6 +294,10 @@ class Reconciler:
                 Deployment.update(status="stopped", message="").where(Deployment.id == now.id).execute()
                 self._record(now, "stopped", {"status": now.status}, {"status": "stopped"})
         return None
+
+    def _is_to_run(self, deployment: Deployment) -> bool:
+        """Say whether it is wanted after all: its project was restored while its replicas were being ended."""
+        return deployment.desired_status == "running" and not deployment.project.is_deleted
 
     @contextmanager
     def _effect(self, lease: Lease, deployment: Deployment) -> Iterator[Deployment]:

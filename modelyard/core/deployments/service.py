@@ -10,6 +10,8 @@ from typing import Any
 from peewee import IntegrityError
 
 from modelyard.core.db import atomic, locked, now_ms
+from modelyard.core.deployments.jobs import RECONCILE as RECONCILE
+from modelyard.core.deployments.jobs import enqueue_reconcile
 from modelyard.core.deployments.models import Deployment, DeploymentRevision, Replica
 from modelyard.core.deployments.replicas import spec_of
 from modelyard.core.deployments.wish import MAX_REPLICAS as MAX_REPLICAS
@@ -25,16 +27,15 @@ from modelyard.core.errors import (
 from modelyard.core.events import Events
 from modelyard.core.identity.actor import Actor
 from modelyard.core.identity.credentials import new_secret
-from modelyard.core.jobs import enqueue
 from modelyard.core.names import check_slug
-from modelyard.core.projects.access import authorize
+from modelyard.core.projects.access import authorize, hold, refuse_archived
 from modelyard.core.projects.connections import ConnectionService
 from modelyard.core.projects.models import Project
+from modelyard.core.projects.quotas import reserve_deployment
 from modelyard.core.registry.models import ModelVersion, RegisteredModel
 from modelyard.core.registry.versions_service import ModelVersionService
 from modelyard.core.secret_box import SecretBox
 
-RECONCILE = "deployment.reconcile"
 LONGEST_NOTE = 400
 HOST_CAPABILITY = "runs_on_server_host"
 
@@ -81,6 +82,7 @@ class DeploymentService:
         )
         try:
             with atomic():
+                reserve_deployment(_hold_for_running(project))
                 deployment = Deployment.create(
                     project=project,
                     name=name,
@@ -163,6 +165,8 @@ class DeploymentService:
     def _want(self, actor: Actor, project: Project, name: str, desired: str, status: str) -> Deployment:
         authorize(actor, project, "deployment.write")
         with atomic():
+            if desired == "running":
+                _hold_for_running(project)
             deployment = _find(project, name, lock=True)
             if deployment.desired_status == desired:
                 raise InvalidTransition(f"{name!r} is {desired} already.")
@@ -172,7 +176,7 @@ class DeploymentService:
             before = {"desired_status": deployment.desired_status}
             deployment.status = status
             self._record(actor, deployment, "updated", before, {"desired_status": desired})
-            _enqueue(deployment)
+            enqueue_reconcile(deployment)
         found: Deployment = Deployment.get_by_id(deployment.id)
         return found
 
@@ -261,7 +265,7 @@ def add_revision(
         changes["status"] = deployment.status = "pending"
     Deployment.update(**changes).where(Deployment.id == deployment.id).execute()
     deployment.revision = number
-    _enqueue(deployment)
+    enqueue_reconcile(deployment)
 
 
 def current_revision(deployment: Deployment) -> DeploymentRevision:
@@ -284,8 +288,11 @@ def _find(project: Project, name: str, *, lock: bool = False) -> Deployment:
     return found
 
 
-def _enqueue(deployment: Deployment) -> None:
-    enqueue(RECONCILE, {"deployment": deployment.public_id}, dedupe_key=f"{RECONCILE}:{deployment.public_id}")
+def _hold_for_running(project: Project) -> Project:
+    """Hold the project's row so that nobody archives it while something is about to run in it."""
+    now = hold(project)
+    refuse_archived(now)
+    return now
 
 
 def _why_not_created(project: Project, name: str, version: ModelVersion) -> Exception:

@@ -19,6 +19,7 @@ PROJECT_POLICY: dict[str, tuple[str, str]] = {
     "project.read": ("viewer", "read"),
     "project.edit": ("admin", "admin"),
     "project.members": ("admin", "admin"),
+    "project.leave": ("viewer", "admin"),
     "event.read": ("viewer", "read"),
     "delivery.redeliver": ("editor", "write"),
     "run.read": ("viewer", "read"),
@@ -36,14 +37,22 @@ PROJECT_POLICY: dict[str, tuple[str, str]] = {
 }
 ORGANIZATION_POLICY: dict[str, tuple[str, str]] = {
     "organization.read": ("member", "read"),
+    "organization.leave": ("member", "admin"),
     "organization.members": ("admin", "admin"),
+    "organization.edit": ("owner", "admin"),
+    "organization.transfer": ("owner", "admin"),
+    "organization.delete": ("owner", "admin"),
     "organization.events": ("admin", "read"),
     "organization.redeliver": ("admin", "write"),
     "project.create": ("admin", "admin"),
+    "project.delete": ("admin", "admin"),
 }
 INSTANCE_POLICY: dict[str, str] = {
     "user.create": "admin",
     "organization.create": "admin",
+    "organization.list": "admin",
+    "organization.take_role": "admin",
+    "project.quotas": "admin",
     "deployment.local": "admin",
     "connection.host": "admin",
     "instance.events": "read",

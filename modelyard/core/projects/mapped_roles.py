@@ -12,6 +12,7 @@ from modelyard.core.events import Events
 from modelyard.core.identity.actor import Actor
 from modelyard.core.identity.models import User
 from modelyard.core.identity.role_mappings import INSTANCE_ROLES, Mapped, Place, RoleMapping, settle, wanted_roles
+from modelyard.core.projects.access import living_projects
 from modelyard.core.projects.models import MappedRole, Organization, OrganizationMember, Project, ProjectMember
 
 log = structlog.get_logger("modelyard.oidc")
@@ -94,11 +95,11 @@ class MappedRoles:
 
 
 def _named_projects(wanted: Iterable[Place]) -> set[int | None]:
-    found = set()
+    found: set[int | None] = set()
     for place in wanted:
         if place.project:
-            named = Project.select(Project.id).join(Organization)
-            found.add(named.where(Organization.slug == place.organization, Project.slug == place.project).scalar())
+            named = living_projects().where(Organization.slug == place.organization, Project.slug == place.project)
+            found.update(row.id for row in named)
     return found
 
 
@@ -106,8 +107,8 @@ def _named_organizations(wanted: Iterable[Place], projects: set[int | None]) -> 
     """Return the keys of the organizations that are named or own one of the projects."""
     slugs = {place.organization for place in wanted if place.organization and not place.project}
     owners = Project.select(Project.organization).where(Project.id.in_(projects - {None}))
-    found = Organization.select(Organization.id).where(Organization.slug.in_(slugs) | Organization.id.in_(owners))
-    return {row.id for row in found}
+    living = Organization.select(Organization.id).where(Organization.deleted_at_ms.is_null())
+    return {row.id for row in living.where(Organization.slug.in_(slugs) | Organization.id.in_(owners))}
 
 
 def _open_all(table: Any, keys: set[int | None]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Tables of tenants: organizations, projects, their members, and the connections that they made."""
+"""Tables of tenants: organizations, projects, their members and invitations, and the connections that they made."""
 
 from __future__ import annotations
 
@@ -9,12 +9,25 @@ from modelyard.core.identity.models import User
 
 
 class Organization(Table):
-    """A tenant."""
+    """A tenant. A deleted one is found by nobody and its slug is free; a purged one is a name for its events."""
 
     public_id = CharField(max_length=32, unique=True, default=new_id)
-    slug = CharField(max_length=63, unique=True)
+    slug = CharField(max_length=63)
     name = CharField(max_length=200)
     created_at_ms = BigIntegerField(default=now_ms)
+    deleted_at_ms = BigIntegerField(null=True)
+    purge_started_at_ms = BigIntegerField(null=True)
+    purged_at_ms = BigIntegerField(null=True)
+
+
+Organization.add_index(
+    Organization.index(
+        Organization.slug,
+        unique=True,
+        where=Organization.deleted_at_ms.is_null(),
+        name="organization_slug_of_living",
+    )
+)
 
 
 class OrganizationMember(Table):
@@ -53,7 +66,10 @@ class Connection(Table):
 
 
 class Project(Table):
-    """Where experiments, models and deployments live. The counter numbers experiments and never goes back."""
+    """Where experiments, models and deployments live. The counter numbers experiments and never goes back.
+
+    A deleted one is found by nobody and its slug is free, until it is restored or purged. A quota that is NULL is none.
+    """
 
     public_id = CharField(max_length=32, unique=True, default=new_id)
     organization = ForeignKeyField(Organization, on_delete="CASCADE", backref="projects")
@@ -68,6 +84,43 @@ class Project(Table):
     created_at_ms = BigIntegerField(default=now_ms)
     updated_at_ms = BigIntegerField(default=now_ms)
     archived_at_ms = BigIntegerField(null=True)
+    deleted_at_ms = BigIntegerField(null=True)
+    purge_started_at_ms = BigIntegerField(null=True)
+    max_runs = BigIntegerField(null=True)
+    max_deployments = BigIntegerField(null=True)
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether it, or the organization that it is in, is deleted."""
+        return self.deleted_at_ms is not None or self.organization.deleted_at_ms is not None
+
+
+Project.add_index(
+    Project.index(
+        Project.organization,
+        Project.slug,
+        unique=True,
+        where=Project.deleted_at_ms.is_null(),
+        name="project_slug_of_living",
+    )
+)
+
+
+class OrganizationFormerSlug(Table):
+    """A slug that an organization had: it leads there until another one takes it."""
+
+    organization = ForeignKeyField(Organization, on_delete="CASCADE", backref="former_slugs")
+    slug = CharField(max_length=63, unique=True)
+    created_at_ms = BigIntegerField(default=now_ms)
+
+
+class ProjectFormerSlug(Table):
+    """A slug that a project had in its organization: it leads there until another one takes it."""
+
+    organization = ForeignKeyField(Organization, on_delete="CASCADE", index=False)
+    project = ForeignKeyField(Project, on_delete="CASCADE", backref="former_slugs")
+    slug = CharField(max_length=63)
+    created_at_ms = BigIntegerField(default=now_ms)
 
     class Meta:
         indexes = ((("organization", "slug"), True),)
@@ -83,6 +136,29 @@ class ProjectMember(Table):
 
     class Meta:
         indexes = ((("project", "user"), True),)
+
+
+class Invitation(Table):
+    """A way into an organization, and one of its projects, for whoever has the link; `secret_hash` is its SHA-256.
+
+    It is good once, for some time, and as long as whoever made it may still let people in with that role.
+    """
+
+    public_id = CharField(max_length=32, unique=True, default=new_id)
+    organization = ForeignKeyField(Organization, on_delete="CASCADE", backref="invitations")
+    organization_id: int
+    role = CharField(max_length=20)
+    project = ForeignKeyField(Project, null=True, on_delete="CASCADE")
+    project_role = CharField(max_length=20, null=True)
+    email = CharField(max_length=320, default="")
+    secret_hash = CharField(max_length=64, unique=True)
+    invited_by = ForeignKeyField(User, on_delete="CASCADE", backref="invitations")
+    maker_role: str | None
+    created_at_ms = BigIntegerField(default=now_ms)
+    expires_at_ms = BigIntegerField()
+    accepted_at_ms = BigIntegerField(null=True)
+    accepted_by = ForeignKeyField(User, null=True, on_delete="SET NULL", backref="accepted_invitations")
+    revoked_at_ms = BigIntegerField(null=True)
 
 
 class MappedRole(Table):

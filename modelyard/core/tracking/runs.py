@@ -9,6 +9,7 @@ import msgspec
 from modelyard.core.errors import InvalidInput
 from modelyard.core.identity.actor import Actor
 from modelyard.core.projects.models import Project
+from modelyard.core.projects.quotas import reserve_run
 from modelyard.core.tracking.entities import (
     ENDED_STATUSES,
     RUN_NAME_TAG,
@@ -38,7 +39,7 @@ from modelyard.core.tracking.limits import (
     check_tags,
 )
 from modelyard.core.tracking.models import ACTIVE, DELETED
-from modelyard.core.tracking.service import TrackingService
+from modelyard.core.tracking.service import TRANSACTIONAL, TrackingService
 
 MODEL_HISTORY_TAG = "mlflow.log-model.history"
 
@@ -47,7 +48,10 @@ class RunService(TrackingService):
     """Runs of projects. What is logged to a run writes no event; what is done to it does."""
 
     def create(self, actor: Actor, project: Project, run: NewRun) -> Run:
-        """Make a running run; without a user it is the actor's, without a name it gets one."""
+        """Make a running run; without a user it is the actor's, without a name it gets one.
+
+        `QuotaExceeded` where the project may have no more; what an outside tracker keeps is not counted.
+        """
         tags = check_tags(run.tags)
         tagged_name = tags.get(RUN_NAME_TAG)
         if run.name and tagged_name and run.name != tagged_name:
@@ -61,6 +65,8 @@ class RunService(TrackingService):
             tags=[Tag(key, value) for key, value in tags.items()],
         )
         with self._changing(actor, project) as tracker:
+            if TRANSACTIONAL in tracker.capabilities:
+                reserve_run(project)
             made = tracker.create_run(project.id, wanted)
             self._tell("run.created", actor, project, Change(made.info, made.info), ())
         return made

@@ -38,16 +38,7 @@ class SessionView(MethodView):
     @blueprint.response(201, SessionSchema)
     def post(self, credentials: dict[str, Any]) -> Any:
         """Sign in and get a cookie."""
-        user, secret = services().sessions.sign_in(
-            credentials["username"],
-            credentials["password"],
-            address=actor().address,
-            user_agent=request.headers.get("User-Agent", ""),
-            request_id=actor().request_id,
-        )
-        body = SessionSchema().dump({"kind": "user", "user": user, "scopes": None})
-        response = Response(json.dumps(body), status=201, content_type="application/json")
-        return give_cookie(response, secret)
+        return answer_sign_in(credentials["username"], credentials["password"])
 
     @blueprint.response(204)
     def delete(self) -> Any:
@@ -57,6 +48,20 @@ class SessionView(MethodView):
         response = Response(status=204)
         response.delete_cookie(COOKIE, path="/")
         return response
+
+
+def answer_sign_in(username: str, password: str) -> Response:
+    """Sign somebody in and answer with the session and its cookie."""
+    user, secret = services().sessions.sign_in(
+        username,
+        password,
+        address=actor().address,
+        user_agent=request.headers.get("User-Agent", ""),
+        request_id=actor().request_id,
+    )
+    body = SessionSchema().dump({"kind": "user", "user": user, "scopes": None})
+    response = Response(json.dumps(body), status=201, content_type="application/json")
+    return give_cookie(response, secret)
 
 
 def give_cookie(response: Response, secret: str) -> Response:

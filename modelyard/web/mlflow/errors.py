@@ -25,6 +25,7 @@ ERRORS: dict[type[errors.ModelyardError], tuple[HTTPStatus, str]] = {
     errors.Conflict: (HTTPStatus.BAD_REQUEST, "INVALID_PARAMETER_VALUE"),
     errors.AlreadyExists: (HTTPStatus.BAD_REQUEST, "RESOURCE_ALREADY_EXISTS"),
     errors.InvalidTransition: (HTTPStatus.BAD_REQUEST, "INVALID_STATE"),
+    errors.QuotaExceeded: (HTTPStatus.BAD_REQUEST, "RESOURCE_EXHAUSTED"),
     errors.LeaseLost: (HTTPStatus.CONFLICT, "ABORTED"),
     errors.PreconditionFailed: (HTTPStatus.CONFLICT, "ABORTED"),
     errors.TooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "INVALID_PARAMETER_VALUE"),

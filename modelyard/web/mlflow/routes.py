@@ -14,8 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from modelyard.core.identity.policy import require_sign_in
 from modelyard.core.names import SLUG
-from modelyard.core.projects.access import authorize
-from modelyard.core.projects.models import Organization, Project
+from modelyard.core.projects.access import authorize, bound_project
 from modelyard.web.context import actor, open_logged_project, services
 from modelyard.web.mlflow import artifacts, errors, router
 from modelyard.web.mlflow.errors import EndpointNotFound
@@ -95,11 +94,7 @@ def _bound_context() -> Context:
     """Return the context of the token's project."""
     caller = actor()
     require_sign_in(caller)
-    project = (
-        Project.select(Project, Organization).join(Organization).where(Project.id == caller.project_id).first()
-        if caller.project_id is not None
-        else None
-    )
+    project = bound_project(caller)
     if project is None:
         raise EndpointNotFound(
             "This address belongs to no project. Set the tracking URI to"

@@ -6,7 +6,12 @@ from marshmallow import Schema, fields, validate
 
 from modelyard.core.identity.policy import ORGANIZATION_ROLES, PROJECT_ROLES
 from modelyard.core.projects.connections import KINDS
+from modelyard.core.projects.members import KEPT_ROLES
+from modelyard.core.projects.projects import LARGEST_QUOTA
 from modelyard.web.schemas.base import StrictSchema, moment
+
+DELETED_INSTEAD = "Those that were deleted and can be restored, in place of the others."
+FORMER = "A slug that it had before leads to it, too, until another one takes that."
 
 
 class OrganizationSchema(Schema):
@@ -16,7 +21,45 @@ class OrganizationSchema(Schema):
     slug = fields.String(required=True)
     name = fields.String(required=True)
     role = fields.String(required=True, allow_none=True)
+    member_count = fields.Integer(
+        required=True, allow_none=True, metadata={"description": "Only in the list of all organizations."}
+    )
     created_at = moment("created_at_ms")
+    deleted_at = moment("deleted_at_ms", allow_none=True)
+    purge_at = moment("purge_at_ms", allow_none=True)
+
+
+class ConfirmationArguments(Schema):
+    """The proof that a deletion is meant."""
+
+    confirm = fields.String(load_default=None, metadata={"description": "The slug of what is to be deleted."})
+
+
+class RestoreSchema(StrictSchema):
+    """How something deleted comes back."""
+
+    slug = fields.String(
+        load_default=None, allow_none=True, metadata={"description": "Another slug, where its own was taken meanwhile."}
+    )
+
+
+class OrganizationChangesSchema(StrictSchema):
+    """What may be changed of an organization."""
+
+    slug = fields.String(metadata={"description": FORMER})
+    name = fields.String()
+
+
+class TransferSchema(StrictSchema):
+    """To whom an organization is handed over."""
+
+    username = fields.String(required=True, metadata={"description": "A member; the owner from now on."})
+    keep_role = fields.String(
+        load_default="admin",
+        allow_none=True,
+        validate=validate.OneOf([*KEPT_ROLES, None]),
+        metadata={"description": "The caller's role from now on; null to leave."},
+    )
 
 
 class NewOrganizationSchema(StrictSchema):
@@ -48,6 +91,28 @@ class ProjectRoleSchema(StrictSchema):
     role = fields.String(required=True, validate=validate.OneOf(PROJECT_ROLES))
 
 
+class QuotasSchema(Schema):
+    """How much a project may have; null is no limit."""
+
+    max_runs = fields.Integer(required=True, allow_none=True)
+    max_deployments = fields.Integer(required=True, allow_none=True)
+
+
+class QuotaChangesSchema(StrictSchema):
+    """Quotas to change; those that are left out stay."""
+
+    max_runs = fields.Integer(strict=True, allow_none=True, validate=validate.Range(0, LARGEST_QUOTA))
+    max_deployments = fields.Integer(strict=True, allow_none=True, validate=validate.Range(0, LARGEST_QUOTA))
+
+
+class UsageSchema(Schema):
+    """How much a project has, beside what it may have."""
+
+    runs = fields.Integer(required=True, metadata={"description": "With the deleted ones, which can be restored."})
+    deployments = fields.Integer(required=True)
+    quotas = fields.Nested(QuotasSchema, required=True)
+
+
 class ProjectSchema(Schema):
     """A project."""
 
@@ -59,9 +124,12 @@ class ProjectSchema(Schema):
     allow_local_deployments = fields.Boolean(required=True)
     storage_connection_id = fields.String(required=True, allow_none=True)
     mlflow_uri = fields.String(required=True, metadata={"description": "What MLFLOW_TRACKING_URI is to be set to."})
+    quotas = fields.Nested(QuotasSchema, required=True)
     role = fields.String(required=True)
     created_at = moment("created_at_ms")
     archived_at = moment("archived_at_ms", allow_none=True)
+    deleted_at = moment("deleted_at_ms", allow_none=True)
+    purge_at = moment("purge_at_ms", allow_none=True)
 
 
 class NewProjectSchema(StrictSchema):
@@ -75,10 +143,12 @@ class NewProjectSchema(StrictSchema):
 class ProjectChangesSchema(StrictSchema):
     """What may be changed of a project."""
 
+    slug = fields.String(metadata={"description": FORMER})
     name = fields.String()
     description = fields.String()
     archived = fields.Boolean()
     allow_local_deployments = fields.Boolean(metadata={"description": "For instance administrators."})
+    quotas = fields.Nested(QuotaChangesSchema, metadata={"description": "For instance administrators."})
     storage_connection_id = fields.String(allow_none=True)
 
 

@@ -84,7 +84,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the organizations that the caller is a member of. */
+        /** List the organizations that the caller is a member of, or owned and deleted, or all of this server. */
         get: operations["get_organizations"];
         put?: never;
         /** Make an organization (instance administrators); one for another owner gives its maker no role. */
@@ -108,6 +108,65 @@ export interface paths {
         get: operations["get_organization"];
         put?: never;
         post?: never;
+        /** Delete an organization with all in it (owners); it can be restored for `data.deleted_retention_days`. */
+        delete: operations["delete_organization"];
+        options?: never;
+        head?: never;
+        /** Change an organization (owners). */
+        patch: operations["patch_organization"];
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Bring a deleted organization of the caller's back, by its id. */
+        post: operations["post_organization_restore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/leave": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Leave the organization and all its projects; its last owner cannot. */
+        post: operations["post_organization_leave"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/transfer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make another member the owner in the caller's place. */
+        post: operations["post_organization_transfer"];
         delete?: never;
         options?: never;
         head?: never;
@@ -144,11 +203,89 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Give a user a role in the organization. */
+        /** Give a user a role in the organization; an instance administrator may take one, which is audited. */
         put: operations["put_member"];
         post?: never;
         /** Take a user out of the organization and all its projects. */
         delete: operations["delete_member"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+            };
+            cookie?: never;
+        };
+        /** List the invitations, newest first, with what became of them (organization admins). */
+        get: operations["get_invitations"];
+        put?: never;
+        /** Make an invitation (organization admins; owners for an owner); the answer alone ever shows the link. */
+        post: operations["post_invitations"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/invitations/{invitation_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                invitation_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revoke an open invitation. */
+        delete: operations["delete_invitation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invitations/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        /** Show what the invitation offers, to anybody who has its link. */
+        get: operations["get_offer"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invitations/{token}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Join; with nobody signed in an account is made, and the answer is that of a sign-in. */
+        post: operations["post_acceptance"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -163,7 +300,7 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** List those projects of the organization that the caller has a role in. */
+        /** List those projects of the organization that the caller has a role in; its admins also the deleted ones. */
         get: operations["get_projects"];
         put?: never;
         /** Make a project (organization admins). */
@@ -188,11 +325,72 @@ export interface paths {
         get: operations["get_project"];
         put?: never;
         post?: never;
-        delete?: never;
+        /** Delete a project (organization admins); it can be restored for `data.deleted_retention_days`. */
+        delete: operations["delete_project"];
         options?: never;
         head?: never;
         /** Change a project. */
         patch: operations["patch_project"];
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Bring a deleted project back, by its id (organization admins). */
+        post: operations["post_project_restore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+            };
+            cookie?: never;
+        };
+        /** Count what the project's quotas are about. */
+        get: operations["get_project_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/leave": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give one's own role in the project up. */
+        post: operations["post_project_leave"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/organizations/{organization}/projects/{project}/members": {
@@ -1173,8 +1371,14 @@ export interface components {
             slug: string;
             name: string;
             role: string | null;
+            /** @description Only in the list of all organizations. */
+            member_count: number | null;
             /** Format: date-time */
             readonly created_at?: string;
+            /** Format: date-time */
+            readonly deleted_at?: string | null;
+            /** Format: date-time */
+            readonly purge_at?: string | null;
         };
         OrganizationPage: {
             items: components["schemas"]["Organization"][];
@@ -1191,6 +1395,28 @@ export interface components {
              */
             owner?: string | null;
         };
+        OrganizationChanges: {
+            /** @description A slug that it had before leads to it, too, until another one takes that. */
+            slug?: string;
+            name?: string;
+        };
+        Restore: {
+            /**
+             * @description Another slug, where its own was taken meanwhile.
+             * @default null
+             */
+            slug?: string | null;
+        };
+        Transfer: {
+            /** @description A member; the owner from now on. */
+            username: string;
+            /**
+             * @description The caller's role from now on; null to leave.
+             * @default admin
+             * @enum {string|null}
+             */
+            keep_role?: "member" | "admin" | null;
+        };
         Member: {
             username: string;
             display_name: string;
@@ -1206,6 +1432,88 @@ export interface components {
             /** @enum {string} */
             role: "member" | "admin" | "owner";
         };
+        Invitation: {
+            id: string;
+            role: string;
+            project: string | null;
+            project_role: string | null;
+            email: string;
+            /** @description `open`, `accepted`, `expired`, or `revoked` (also where its maker may let nobody in). */
+            state: string;
+            invited_by: string;
+            accepted_by: string | null;
+            /** Format: date-time */
+            readonly created_at?: string;
+            /** Format: date-time */
+            readonly expires_at?: string;
+            /** Format: date-time */
+            readonly accepted_at?: string | null;
+        };
+        InvitationPage: {
+            items: components["schemas"]["Invitation"][];
+            next_cursor: string | null;
+        };
+        NewInvitation: {
+            /** @enum {string} */
+            role: "member" | "admin" | "owner";
+            /**
+             * @description A project to give a role in, by its slug.
+             * @default null
+             */
+            project?: string | null;
+            /**
+             * @default null
+             * @enum {string|null}
+             */
+            project_role?: "viewer" | "editor" | "admin" | null;
+            /**
+             * @description Whom it is for, as a note; nothing is sent.
+             * @default
+             */
+            email?: string;
+            /** @default 7 */
+            expires_in_days?: number;
+        };
+        CreatedInvitation: {
+            id: string;
+            role: string;
+            project: string | null;
+            project_role: string | null;
+            email: string;
+            /** @description `open`, `accepted`, `expired`, or `revoked` (also where its maker may let nobody in). */
+            state: string;
+            invited_by: string;
+            accepted_by: string | null;
+            /** Format: date-time */
+            readonly created_at?: string;
+            /** Format: date-time */
+            readonly expires_at?: string;
+            /** Format: date-time */
+            readonly accepted_at?: string | null;
+            link: string;
+        };
+        Offer: {
+            /** @description Its slug. */
+            organization: string;
+            organization_name: string;
+            role: string;
+            project: string | null;
+            project_role: string | null;
+            invited_by: string;
+            /** Format: date-time */
+            readonly expires_at?: string;
+        };
+        Acceptance: {
+            /** @example ada */
+            username?: string;
+            /** @default  */
+            display_name?: string;
+            password?: string;
+        };
+        Quotas: {
+            max_runs: number | null;
+            max_deployments: number | null;
+        };
         Project: {
             id: string;
             slug: string;
@@ -1216,11 +1524,16 @@ export interface components {
             storage_connection_id: string | null;
             /** @description What MLFLOW_TRACKING_URI is to be set to. */
             mlflow_uri: string;
+            quotas: components["schemas"]["Quotas"];
             role: string;
             /** Format: date-time */
             readonly created_at?: string;
             /** Format: date-time */
             readonly archived_at?: string | null;
+            /** Format: date-time */
+            readonly deleted_at?: string | null;
+            /** Format: date-time */
+            readonly purge_at?: string | null;
         };
         ProjectPage: {
             items: components["schemas"]["Project"][];
@@ -1234,13 +1547,27 @@ export interface components {
             /** @default  */
             description?: string;
         };
+        QuotaChanges: {
+            max_runs?: number | null;
+            max_deployments?: number | null;
+        };
         ProjectChanges: {
+            /** @description A slug that it had before leads to it, too, until another one takes that. */
+            slug?: string;
             name?: string;
             description?: string;
             archived?: boolean;
             /** @description For instance administrators. */
             allow_local_deployments?: boolean;
+            /** @description For instance administrators. */
+            quotas?: components["schemas"]["QuotaChanges"];
             storage_connection_id?: string | null;
+        };
+        Usage: {
+            /** @description With the deleted ones, which can be restored. */
+            runs: number;
+            deployments: number;
+            quotas: components["schemas"]["Quotas"];
         };
         ProjectRole: {
             /** @enum {string} */
@@ -2044,6 +2371,10 @@ export interface operations {
                 /** @description Text that slug or name must contain, in whichever case. */
                 q?: string;
                 role?: "member" | "admin" | "owner";
+                /** @description Those that were deleted and can be restored, in place of the others. */
+                deleted?: boolean;
+                /** @description Not one's own but all of this server (instance administrators). */
+                all?: boolean;
             };
             header?: never;
             path?: never;
@@ -2121,6 +2452,166 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    delete_organization: {
+        parameters: {
+            query?: {
+                /** @description The slug of what is to be deleted. */
+                confirm?: string | null;
+            };
+            header?: never;
+            path: {
+                organization: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            409: components["responses"]["CONFLICT"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    patch_organization: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrganizationChanges"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Organization"];
+                };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            409: components["responses"]["CONFLICT"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    post_organization_restore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Restore"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Organization"];
+                };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            409: components["responses"]["CONFLICT"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    post_organization_leave: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            409: components["responses"]["CONFLICT"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    post_organization_transfer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Transfer"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Organization"];
+                };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            409: components["responses"]["CONFLICT"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
@@ -2225,6 +2716,175 @@ export interface operations {
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
+    get_invitations: {
+        parameters: {
+            query?: {
+                /** @description Items on a page, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "created_at" | "created_at desc" | "expires_at" | "expires_at desc" | "email" | "email desc";
+                /** @description Text that email must contain, in whichever case. */
+                q?: string;
+            };
+            header?: never;
+            path: {
+                organization: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationPage"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    post_invitations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewInvitation"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedInvitation"];
+                };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            409: components["responses"]["CONFLICT"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    delete_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                invitation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            409: components["responses"]["CONFLICT"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    get_offer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Offer"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    post_acceptance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Acceptance"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Offer"];
+                };
+            };
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            409: components["responses"]["CONFLICT"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
     get_projects: {
         parameters: {
             query?: {
@@ -2236,6 +2896,9 @@ export interface operations {
                 order_by?: "slug" | "slug desc" | "name" | "name desc" | "created_at" | "created_at desc" | "archived_at" | "archived_at desc";
                 /** @description Text that slug or name or description must contain, in whichever case. */
                 q?: string;
+                archived?: boolean;
+                /** @description Those that were deleted and can be restored, in place of the others. */
+                deleted?: boolean;
             };
             header?: never;
             path: {
@@ -2324,6 +2987,36 @@ export interface operations {
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
+    delete_project: {
+        parameters: {
+            query?: {
+                /** @description The slug of what is to be deleted. */
+                confirm?: string | null;
+            };
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            409: components["responses"]["CONFLICT"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
     patch_project: {
         parameters: {
             query?: never;
@@ -2356,6 +3049,97 @@ export interface operations {
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    post_project_restore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Restore"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Project"];
+                };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            409: components["responses"]["CONFLICT"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    get_project_usage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Usage"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    post_project_leave: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            409: components["responses"]["CONFLICT"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
