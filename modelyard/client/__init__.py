@@ -31,6 +31,7 @@ from __future__ import annotations
 
 from modelyard.client.addresses import sends_in_clear
 from modelyard.client.client import Client
+from modelyard.client.connections import Connections
 from modelyard.client.deployments import Deployments
 from modelyard.client.errors import (
     AuthenticationError,
@@ -61,7 +62,7 @@ from modelyard.client.instance import (
     Tokens,
 )
 from modelyard.client.models import Models
-from modelyard.client.project import Connections, Project
+from modelyard.client.project import Project
 from modelyard.client.resource import Json
 from modelyard.client.runs import Runs
 from modelyard.client.transport import (

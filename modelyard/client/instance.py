@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from modelyard.client.addresses import segments, warn_in_clear
+from modelyard.client.connections import Connections
 from modelyard.client.resource import Json, Resource, given
 
 
@@ -88,6 +89,10 @@ class Organizations(Resource):
     def members(self, organization: str) -> Members:
         """Return the members' part of one organization."""
         return Members(self._client, self._path + "/organizations" + segments(organization))
+
+    def connections(self, organization: str) -> Connections:
+        """Return the connections that all projects of one organization can use."""
+        return Connections(self._client, self._path + "/organizations" + segments(organization))
 
 
 class Projects(Resource):

@@ -25,6 +25,7 @@ from modelyard.core.plugin_guard import Guard
 from modelyard.core.plugin_manager import PluginManager
 from modelyard.core.plugin_statistics import trace_call
 from modelyard.core.projects.connections import ConnectionService
+from modelyard.core.projects.declared_connections import DeclaredConnections
 from modelyard.core.projects.models import Connection
 from modelyard.core.projects.service import OrganizationService, ProjectService
 from modelyard.core.registry.models_service import ModelService
@@ -51,6 +52,7 @@ class Services:
     organizations: OrganizationService
     projects: ProjectService
     connections: ConnectionService
+    declared_connections: DeclaredConnections
     notifications: NotificationService
     experiments: ExperimentService
     runs: RunService
@@ -162,6 +164,7 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
         organizations=OrganizationService(events),
         projects=ProjectService(events, experiments.create_default_experiment),
         connections=connections,
+        declared_connections=DeclaredConnections(connections, plugins),
         notifications=NotificationService(plugins=plugins, connections=connections, public_url=settings.public_url),
         experiments=experiments,
         runs=RunService(events, tracker_of),

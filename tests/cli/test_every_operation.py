@@ -39,6 +39,15 @@ COMMANDS = {
     "patch_connection": "connections edit",
     "delete_connection": "connections delete",
     "post_saved_connection_test": "connections test",
+    "get_connection_health": "connections health",
+    "get_organization_connections": "connections list",
+    "post_organization_connections": "connections create",
+    "post_organization_connection_test": "connections create",
+    "get_organization_connection": "connections show",
+    "patch_organization_connection": "connections edit",
+    "delete_organization_connection": "connections delete",
+    "post_saved_organization_connection_test": "connections test",
+    "get_organization_connection_health": "connections health",
     "get_experiments": "experiments list",
     "post_experiments": "experiments create",
     "get_runs": "runs list",
@@ -75,6 +84,8 @@ COMMANDS = {
     "get_plugins": "plugins list",
     "get_plugin": "plugins show",
     "get_providers": "plugins providers",
+    "post_plugin_block": "plugins block",
+    "delete_plugin_block": "plugins unblock",
 }
 IN_A_BROWSER: set[str] = set()
 """What only a page can use."""

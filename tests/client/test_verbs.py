@@ -4,12 +4,19 @@ from typing import Any
 
 import pytest
 
-from modelyard.client import Client, Project
+from modelyard.client import Client, Connections, Project
 from tests.fake_api import PROJECT, FakeApi
 
 
 def _project(client: Client) -> Project:
     return client.project("acme", "churn")
+
+
+SHARED = "/api/v1/organizations/acme/connections"
+
+
+def _shared(client: Client) -> Connections:
+    return client.organizations.connections("acme")
 
 
 # fmt: off
@@ -24,6 +31,19 @@ VERBS = [
     (lambda c: c.projects.create("acme", "churn", name="Churn"), "POST", "/api/v1/organizations/acme/projects",
      {"slug": "churn", "name": "Churn"}),
     (lambda c: c.plugins.get("log"), "GET", "/api/v1/plugins/log", None),
+    (lambda c: c.plugins.block("log", "it leaks"), "POST", "/api/v1/plugins/log/block",
+     {"reason": "it leaks", "force": False}),
+    (lambda c: c.plugins.unblock("log"), "DELETE", "/api/v1/plugins/log/block", None),
+    (lambda c: _shared(c).create("notifier", "log", "all", {}), "POST", SHARED,
+     {"kind": "notifier", "provider": "log", "name": "all", "settings": {}}),
+    (lambda c: _shared(c).get("c1"), "GET", f"{SHARED}/c1", None),
+    (lambda c: _shared(c).edit("c1", enabled=False), "PATCH", f"{SHARED}/c1", {"enabled": False}),
+    (lambda c: _shared(c).delete("c1"), "DELETE", f"{SHARED}/c1", None),
+    (lambda c: _shared(c).test("c1"), "POST", f"{SHARED}/c1/test", None),
+    (lambda c: _shared(c).health("c1"), "GET", f"{SHARED}/c1/health", None),
+    (lambda c: _shared(c).try_out("notifier", "log", {}), "POST", f"{SHARED}/test",
+     {"kind": "notifier", "provider": "log", "settings": {}}),
+    (lambda c: _project(c).connections.health("c1"), "GET", f"{PROJECT}/connections/c1/health", None),
     (lambda c: _project(c).get(), "GET", PROJECT, None),
     (lambda c: _project(c).edit(archived=False, name="N"), "PATCH", PROJECT, {"archived": False, "name": "N"}),
     (lambda c: _project(c).members.set("bo", "viewer"), "PUT", f"{PROJECT}/members/bo", {"role": "viewer"}),
@@ -76,6 +96,7 @@ LISTS = [
     (lambda c: c.organizations.members("acme").list(), "/api/v1/organizations/acme/members"),
     (lambda c: c.projects.list("acme"), "/api/v1/organizations/acme/projects"),
     (lambda c: c.plugins.list(), "/api/v1/plugins"),
+    (lambda c: _shared(c).list(), SHARED),
     (lambda c: c.plugins.providers(), "/api/v1/providers"),
     (lambda c: _project(c).members.list(), f"{PROJECT}/members"),
     (lambda c: _project(c).connections.list(), f"{PROJECT}/connections"),

@@ -137,6 +137,7 @@ def names(services: Services, factories: Factories, project: Project, callers: d
         services.deployments.stop(actor, project, f"stopped-{role}")
         wish = {"kind": "notifier", "provider": "log", "settings": {}, "subscriptions": []}
         connection = services.connections.create(actor, project, name=f"log-{role}", **wish)
+        shared = services.connections.create(actor, project.organization, name=f"shared-{role}", **wish)
         factories.user(f"joining-{role}")
         for name in ("leaving", "working"):
             factories.user(f"{name}-{role}")
@@ -144,6 +145,7 @@ def names(services: Services, factories: Factories, project: Project, callers: d
         found[role] = {
             "role": role, "organization": slug, "project": "churn", "username": f"leaving-{role}", "run_id": run_id,
             "model": "risk", "version": "1", "deployment": f"live-{role}", "connection_id": connection.public_id,
+            "shared_id": shared.public_id,
             "model_id": model.info.model_id, "experiment_id": experiment.experiment_id, "key": "loss",
             "token_id": "0" * 32, "plugin": "webhook", "tag_key": "k",
         }  # fmt: skip
@@ -223,7 +225,13 @@ def test_a_stranger_cannot_tell_what_is_there(
 ) -> None:
     there = names["admin"]
     ghosts = dict.fromkeys(("model", "deployment", "username", "key", "tag_key", "experiment_id"), "777")
-    ghosts |= {"run_id": "f" * 32, "connection_id": "f" * 32, "model_id": "m-" + "f" * 32, "role": "ghost"}
+    ghosts |= {
+        "run_id": "f" * 32,
+        "connection_id": "f" * 32,
+        "shared_id": "f" * 32,
+        "model_id": "m-" + "f" * 32,
+        "role": "ghost",
+    }
     headers = factories.headers(callers["stranger"])
     before = counted()
     count = 0

@@ -60,7 +60,8 @@ def upgrade(ctx: click.Context, check_start: bool, output: str) -> None:
     if check_start:
         from modelyard.core.bootstrap import build
 
-        build(_of(ctx), process="cli")
+        services = build(_of(ctx), process="cli")
+        services.declared_connections.apply(services.settings.connections)
     if output == "json":
         click.echo(as_json({"applied": applied}))
     else:

@@ -107,7 +107,7 @@ def edit(
         name=name,
         description=description,
         allow_local_deployments=allow_local_deployments,
-        storage_connection_id=find_connection(project, storage)["id"] if storage else None,
+        storage_connection_id=find_connection(project.connections, storage)["id"] if storage else None,
     )
     done(edited, output, f"Changed {reference}.")
 

@@ -9,6 +9,7 @@ from modelyard.web.api import (
     deployments,
     events,
     models,
+    organization_connections,
     organizations,
     plugins,
     projects,
@@ -17,7 +18,19 @@ from modelyard.web.api import (
     tokens,
 )
 
-RESOURCES = (session, tokens, organizations, projects, connections, runs, models, deployments, events, plugins)
+RESOURCES = (
+    session,
+    tokens,
+    organizations,
+    projects,
+    connections,
+    organization_connections,
+    runs,
+    models,
+    deployments,
+    events,
+    plugins,
+)
 
 
 def register(api: Api) -> None:
