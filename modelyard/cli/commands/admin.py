@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from modelyard.cli.api import first_line_of_stdin, output_option
+from modelyard.cli.commands.admin_keys import keys
 from modelyard.cli.output import Column, as_json, show_list
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ USER_COLUMNS: list[Column] = [
 def admin(ctx: click.Context, data_dir: Path | None, file: Path | None) -> None:
     """Administer the server on its own machine: these commands open its database directly."""
     ctx.obj = lambda: _settings(file, data_dir)
+
+
+admin.add_command(keys)
 
 
 def _settings(file: Path | None, data_dir: Path | None) -> Settings:

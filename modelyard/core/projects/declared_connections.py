@@ -115,9 +115,7 @@ class DeclaredConnections:
 def _place(wish: Mapping[str, Any]) -> Place:
     organization = Organization.get_or_none(slug=wish["organization"])
     if organization is None:
-        raise NotFound(
-            f"There is no organization {wish['organization']!r}.", hint="Make it, and start the server again."
-        )
+        raise NotFound(f"There is no organization {wish['organization']!r}.", hint=MAKE_IT)
     if "project" not in wish:
         found: Place = organization
         return found
