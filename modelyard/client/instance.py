@@ -16,6 +16,10 @@ class Sessions(Resource):
         """Return `{user, kind}` of the token or sign-in."""
         return self._one("GET", "session")
 
+    def options(self) -> Json:
+        """Return the ways to sign in: `{password, oidc}`; `oidc` is None or `{name, start}`."""
+        return self._one("GET", "sign-in-options")
+
     def create(self, username: str, password: str) -> Json:
         """Sign in; the transport keeps the cookie. For programs a token is better."""
         warn_in_clear(self._client.url)

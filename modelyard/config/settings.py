@@ -123,6 +123,24 @@ class SecretSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OidcSettings:
+    """Sign-in with an OpenID Connect provider."""
+
+    issuer: str = setting("", "The provider's address, as its discovery document names it; empty is no such sign-in.")
+    client_id: str = setting("", "How the provider knows this server.")
+    client_secret: str = setting("", "The password that goes with it; empty for a public client.", secret=True)
+    scopes: str = setting("openid profile email groups", "What is asked of the provider, separated by spaces.")
+    name: str = setting("OpenID Connect", "What the button of the sign-in page calls the provider.")
+    username_claim: str = setting("preferred_username", "The claim that new usernames are made of.")
+    groups_claim: str = setting("groups", "The claim that lists a person's groups.")
+    role_mappings: tuple[str, ...] = setting(
+        (),
+        "`GROUP=instance_admin`, `GROUP=ORGANIZATION:ROLE` or `GROUP=ORGANIZATION/PROJECT:ROLE`, separated by commas.",
+    )
+    allow_sign_up: bool = setting(True, "Whether somebody who comes for the first time gets an account.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class LogSettings:
     """Logging."""
 
@@ -141,6 +159,7 @@ class Settings:
     plugins: PluginSettings = field(default_factory=PluginSettings)
     outgoing: OutgoingSettings = field(default_factory=OutgoingSettings)
     secret: SecretSettings = field(default_factory=SecretSettings)
+    oidc: OidcSettings = field(default_factory=OidcSettings)
     log: LogSettings = field(default_factory=LogSettings)
     origins: Mapping[str, str] = field(default_factory=dict)
     connections: tuple[Mapping[str, Any], ...] = ()

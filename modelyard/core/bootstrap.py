@@ -14,7 +14,9 @@ from modelyard.core.deployments.service import DeploymentService
 from modelyard.core.errors import ConfigurationError, Unavailable
 from modelyard.core.events import Events
 from modelyard.core.idempotency import IdempotencyService
+from modelyard.core.identity.oidc import OidcService, check_settings
 from modelyard.core.identity.service import SessionService, TokenService, UserService
+from modelyard.core.identity.sign_in_attempts import SignInAttempts
 from modelyard.core.logs import configure_logging
 from modelyard.core.migrations import cannot_open, pending
 from modelyard.core.notifications.service import NotificationService
@@ -25,6 +27,7 @@ from modelyard.core.plugin_manager import PluginManager
 from modelyard.core.plugin_statistics import trace_call
 from modelyard.core.projects.connections import ConnectionService
 from modelyard.core.projects.declared_connections import DeclaredConnections
+from modelyard.core.projects.mapped_roles import MappedRoles
 from modelyard.core.projects.service import OrganizationService, ProjectService
 from modelyard.core.registry.models_service import ModelService
 from modelyard.core.registry.versions_service import ModelVersionService
@@ -48,6 +51,8 @@ class Services:
     users: UserService
     sessions: SessionService
     tokens: TokenService
+    oidc: OidcService
+    sign_in_attempts: SignInAttempts
     organizations: OrganizationService
     projects: ProjectService
     connections: ConnectionService
@@ -69,6 +74,7 @@ def build(settings: Settings, *, process: str) -> Services:
     Raises `ConfigurationError`, with the mend, when a setting selects a plugin that is not there, and when the database
     cannot be opened or its schema is not this code's: `modelyard.core.migrations.upgrade` comes first.
     """
+    check_settings(settings)
     configure_logging(level=settings.log.level, style=settings.log.format)
     db.open_database(
         settings.database_url,
@@ -168,6 +174,7 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
     experiments = ExperimentService(events, tracker_of)
     artifacts = ArtifactService(connections.storage_of, max_artifact_bytes=settings.server.max_artifact_bytes)
     versions = ModelVersionService(events)
+    sessions = SessionService(events, settings.server.session_hours * 3600)
     return Services(
         settings=settings,
         plugins=plugins,
@@ -176,8 +183,15 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
         events=events,
         idempotency=IdempotencyService(secrets),
         users=UserService(events),
-        sessions=SessionService(events, settings.server.session_hours * 3600),
+        sessions=sessions,
         tokens=TokenService(events),
+        oidc=OidcService(
+            events=events,
+            sessions=sessions,
+            roles=MappedRoles(events, check_settings(settings)),
+            allow_sign_up=settings.oidc.allow_sign_up,
+        ),
+        sign_in_attempts=SignInAttempts(secrets),
         organizations=OrganizationService(events),
         projects=ProjectService(events, experiments.create_default_experiment),
         connections=connections,

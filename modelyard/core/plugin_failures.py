@@ -26,6 +26,7 @@ from modelyard.core.errors import (
     PluginError,
     PluginLoadError,
     PluginNotFound,
+    PluginRefused,
     PluginTimeout,
     PluginUnavailable,
     TooLarge,
@@ -35,7 +36,7 @@ MAX_TEXT = 500
 MASK = "***"
 
 _PLUGIN_ERRORS = frozenset(
-    {PluginError, PluginLoadError, PluginNotFound, PluginTimeout, PluginUnavailable, PluginContractError}
+    {PluginError, PluginLoadError, PluginNotFound, PluginTimeout, PluginUnavailable, PluginRefused, PluginContractError}
 )
 _ANSWERS = frozenset({NotFound, InvalidInput, Conflict, AlreadyExists, InvalidTransition, TooLarge})
 
@@ -86,6 +87,11 @@ def describe(exception: BaseException, *, plugin: str, operation: str, secrets: 
     hint = getattr(exception, "hint", None)
     clean_hint = strip_secrets(str(hint), secrets) if hint else None
     message = strip_secrets(_text_of(exception), secrets)
+    if kind is PluginUnavailable:
+        later = _seconds(getattr(exception, "retry_after_seconds", None))
+        return PluginUnavailable(
+            message, plugin=plugin, operation=operation, hint=clean_hint, retry_after_seconds=later
+        )
     if kind in _PLUGIN_ERRORS:
         return kind(message, plugin=plugin, operation=operation, hint=clean_hint)
     return kind(message, hint=clean_hint, **_plain_details(exception, secrets))
@@ -94,6 +100,13 @@ def describe(exception: BaseException, *, plugin: str, operation: str, secrets: 
 def _text_of(exception: BaseException) -> str:
     text = getattr(exception, "message", None) if isinstance(exception, ModelyardError) else None
     return text if isinstance(text, str) else str(exception)
+
+
+def _seconds(value: object) -> float | None:
+    """Return a plain number of seconds; None for anything else that a plugin may have put there."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value < float("inf") else None
 
 
 def _plain_details(exception: BaseException, secrets: Collection[str]) -> dict[str, Any]:

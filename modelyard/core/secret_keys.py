@@ -71,7 +71,12 @@ class SecretKeys:
         with connection():
             for column in sealed_columns():
                 named = fn.SUBSTR(column, SQL("1"), SQL("9"))
-                rows = column.model.select(named, fn.COUNT(column.model.id)).where(column.is_null(False)).group_by(named).tuples()
+                rows = (
+                    column.model.select(named, fn.COUNT(column.model.id))
+                    .where(column.is_null(False))
+                    .group_by(named)
+                    .tuples()
+                )
                 for prefix, count in rows:
                     name = prefix[:8] if prefix.endswith(".") else UNNAMED
                     counts[name] = counts.get(name, 0) + count

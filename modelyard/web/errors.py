@@ -36,6 +36,7 @@ STATUS: dict[type[errors.ModelyardError], HTTPStatus] = {
     errors.PluginNotFound: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.PluginTimeout: HTTPStatus.GATEWAY_TIMEOUT,
     errors.PluginUnavailable: HTTPStatus.BAD_GATEWAY,
+    errors.PluginRefused: HTTPStatus.BAD_GATEWAY,
     errors.PluginSuspended: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.PluginContractError: HTTPStatus.BAD_GATEWAY,
 }
@@ -88,7 +89,7 @@ def problem_of(error: errors.ModelyardError) -> Response:
     status = status_of(type(error))
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = str(math.ceil(getattr(error, "retry_after_seconds", 1)))
+        headers["Retry-After"] = str(math.ceil(getattr(error, "retry_after_seconds", None) or 1))
     field, several = error.details.get("field"), error.details.get("errors")
     fields = {field: [error.message]} if field else _flatten(several) if several else None
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:

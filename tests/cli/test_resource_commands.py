@@ -256,6 +256,13 @@ def test_tables_of_every_list_are_drawn_on_a_terminal(
         assert "─" in ok(*command.split())
 
 
+@pytest.mark.parametrize(("command", "path"), [("models list", "models"), ("deployments list", "deployments")])
+def test_lists_are_sorted_and_searched(signed_in: FakeApi, ok: Ok, command: str, path: str) -> None:
+    signed_in.page(f"{PROJECT}/{path}", [])
+    ok(*command.split(), "--sort", "created_at desc", "--search", "risk", "--limit", "5")
+    assert signed_in.last.query == {"order_by": "created_at desc", "q": "risk", "limit": "6"}
+
+
 class TestProjects:
     def test_all_organizations_are_listed(self, signed_in: FakeApi, as_json: AsJson) -> None:
         signed_in.page("/api/v1/organizations", [{"slug": "a"}, {"slug": "b"}])

@@ -21,6 +21,7 @@ def _shared(client: Client) -> Connections:
 
 # fmt: off
 VERBS = [
+    (lambda c: c.session.options(), "GET", "/api/v1/sign-in-options", None),
     (lambda c: c.tokens.revoke("t1"), "DELETE", "/api/v1/tokens/t1", None),
     (lambda c: c.organizations.get("acme"), "GET", "/api/v1/organizations/acme", None),
     (lambda c: c.organizations.create("acme", owner="ada"), "POST", "/api/v1/organizations",

@@ -51,6 +51,7 @@ API: dict[str, Row] = {
     "get_session": Row(scope=""),
     "post_session": ANYBODY,
     "delete_session": ANYBODY,
+    "get_sign_in_options": ANYBODY,
     "get_tokens": Row(scope="read"),
     "post_tokens": Row(scope="admin", body={"name": "t", "scopes": ["read"]}, status=CREATED),
     "delete_token": Row(scope="admin", status=(404,)),

@@ -15,11 +15,13 @@ from modelyard.web.api import (
     projects,
     runs,
     session,
+    sign_in_options,
     tokens,
 )
 
 RESOURCES = (
     session,
+    sign_in_options,
     tokens,
     organizations,
     projects,
