@@ -10,6 +10,7 @@ import click
 
 from modelyard.cli.api import first_line_of_stdin, output_option
 from modelyard.cli.commands.admin_keys import keys
+from modelyard.cli.commands.admin_plugins import plugins
 from modelyard.cli.output import Column, as_json, show_list
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def admin(ctx: click.Context, data_dir: Path | None, file: Path | None) -> None:
 
 
 admin.add_command(keys)
+admin.add_command(plugins)
 
 
 def _settings(file: Path | None, data_dir: Path | None) -> Settings:
