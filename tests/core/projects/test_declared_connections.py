@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from modelyard.core.errors import Conflict
 from modelyard.core.identity.actor import Actor
 from modelyard.core.notifications.models import Event
 from modelyard.core.projects.models import Connection, Project
+from modelyard.web.supervisor import child_environment
 from tests.factories import Factories, system_owner
 
 pytestmark = [pytest.mark.usefixtures("fakes"), pytest.mark.parametrize("database_kind", ["sqlite"])]
@@ -149,6 +152,39 @@ def test_the_file_is_read(tmp_path: Path) -> None:
     settings = load_settings(file=file, environ={})
     assert settings.connections[0]["settings"] == {"number": 1}
     assert (settings.server.port, settings.file) == (1, file)
+
+
+def test_a_start_carries_it_out(
+    services: Services, project: Project, tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wish = """
+        [[connections]]
+        organization = "ORG"
+        project = "churn"
+        name = "hook"
+        kind = "notifier"
+        provider = "webhook"
+        settings = { url = "https://hooks.example.com/", token = "env:HOOK_TOKEN" }
+    """
+    file = tmp_path / "modelyard.toml"
+    file.write_text(wish.replace("ORG", project.organization.slug))
+    monkeypatch.setattr("modelyard.web.supervisor.shutil.rmtree", lambda *_, **__: None)
+    started = child_environment(load_settings(file=file, environ={"MODELYARD_DATA_DIRECTORY": str(tmp_path / "data")}))
+    assert started["MODELYARD_CONFIG"] == str(file)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "modelyard.cli.main", "admin", "db", "upgrade", "--check-start"],
+        env={**environment, "MODELYARD_CONFIG": str(file), "HOOK_TOKEN": "hunter2"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert (done.returncode, "hunter2" in done.stderr) == (0, False), done.stderr
+    made = Connection.get()
+    assert (made.name, made.managed_by, made.project_id) == ("hook", "settings", project.id)
+    assert services.connections.bound(made).provider.settings["token"] == "hunter2"
 
 
 @pytest.mark.parametrize(
