@@ -28,6 +28,12 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "post_connection_test": {"kind": "notifier", "provider": "log", "settings": {"k": {"deep": "v"}}},
     "patch_connection": {"settings": {"k": "v"}, "subscriptions": ["*"]},
+    "post_organization_connections": {
+        "name": "n", "kind": "notifier", "provider": "log", "settings": {"k": ["v"]}, "subscriptions": ["*"],
+    },
+    "post_organization_connection_test": {"kind": "notifier", "provider": "log", "settings": {"k": {"deep": "v"}}},
+    "patch_organization_connection": {"settings": {"k": "v"}, "subscriptions": ["*"]},
+    "post_plugin_block": {"reason": "r"},
     "post_experiments": {"name": "n"},
     "post_models": {"name": "n", "description": "d", "tags": {"k": "v"}},
     "patch_model": {"name": "n", "description": "d"},
