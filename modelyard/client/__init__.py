@@ -32,6 +32,7 @@ from __future__ import annotations
 from modelyard.client.addresses import sends_in_clear
 from modelyard.client.audit import AuditLog, DeliveryLog
 from modelyard.client.client import Client
+from modelyard.client.connections import Connections
 from modelyard.client.deployments import Deployments
 from modelyard.client.errors import (
     AuthenticationError,
@@ -57,7 +58,7 @@ from modelyard.client.instance import Plugins, Sessions, Tokens
 from modelyard.client.invitations import Invitations, OrganizationInvitations
 from modelyard.client.models import Models
 from modelyard.client.organizations import Members, Organizations, Projects
-from modelyard.client.project import Connections, Project
+from modelyard.client.project import Project
 from modelyard.client.resource import Json
 from modelyard.client.runs import Runs
 from modelyard.client.transport import (

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from modelyard.client.addresses import segments
 from modelyard.client.audit import DeliveryLog
+from modelyard.client.connections import Connections
 from modelyard.client.invitations import OrganizationInvitations
 from modelyard.client.resource import Json, Resource, given
 
@@ -72,6 +73,10 @@ class Organizations(Resource):
     def audit(self, organization: str) -> DeliveryLog:
         """Return the events and deliveries of one organization and all its projects, for its admins."""
         return DeliveryLog(self._client, self._path + "/organizations" + segments(organization))
+
+    def connections(self, organization: str) -> Connections:
+        """Return the connections that all projects of one organization can use."""
+        return Connections(self._client, self._path + "/organizations" + segments(organization))
 
     def invitations(self, organization: str) -> OrganizationInvitations:
         """Return the invitations' part of one organization."""

@@ -1,12 +1,13 @@
-"""One project and its connections."""
+"""One project."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from modelyard.client.addresses import segments
 from modelyard.client.audit import DeliveryLog
+from modelyard.client.connections import Connections
 from modelyard.client.deployments import Deployments
 from modelyard.client.models import Models
 from modelyard.client.organizations import Members
@@ -79,46 +80,3 @@ class Project(Resource):
     def predict(self, deployment: str, data: Any) -> Any:
         """See `Client.predict`."""
         return self._client.predict(self.organization, self.name, deployment, data)
-
-
-class Connections(Resource):
-    """Providers with settings. Secrets stand among the settings when they are sent and never come back."""
-
-    def list(self) -> Iterator[Json]:
-        """Yield them."""
-        return self._list("connections")
-
-    def get(self, connection_id: str) -> Json:
-        """Return one."""
-        return self._one("GET", "connections", connection_id)
-
-    def create(
-        self,
-        kind: str,
-        provider: str,
-        name: str,
-        settings: Mapping[str, Any],
-        *,
-        subscriptions: Sequence[str] | None = None,
-    ) -> Json:
-        """Save one; `subscriptions` are the actions that a notifier is told of (``model_version.*``), else of all."""
-        body = {"kind": kind, "provider": provider, "name": name, "settings": dict(settings)}
-        body |= given(subscriptions=subscriptions)
-        return self._one("POST", "connections", json=body)
-
-    def edit(self, connection_id: str, **changes: Any) -> Json:
-        """Change what is given: `settings` (whole, but for secrets that stay), `subscriptions`, `enabled`."""
-        return self._one("PATCH", "connections", connection_id, json=changes)
-
-    def delete(self, connection_id: str) -> None:
-        """Remove one; refused while something uses it."""
-        self._call("DELETE", "connections", connection_id)
-
-    def test(self, connection_id: str) -> Json:
-        """Ask what stands behind a saved one whether it answers: `{ok, message}`."""
-        return self._one("POST", "connections", connection_id, "test")
-
-    def try_out(self, kind: str, provider: str, settings: Mapping[str, Any]) -> Json:
-        """Test settings that are not saved: `{ok, message}`."""
-        body = {"kind": kind, "provider": provider, "settings": dict(settings)}
-        return self._one("POST", "connections", "test", json=body)

@@ -175,6 +175,9 @@ class Settings:
     oidc: OidcSettings = field(default_factory=OidcSettings)
     log: LogSettings = field(default_factory=LogSettings)
     origins: Mapping[str, str] = field(default_factory=dict)
+    connections: tuple[Mapping[str, Any], ...] = ()
+    """The tables ``[[connections]]`` of the file, as they stand there."""
+    file: Path | None = None
 
     @property
     def database_url(self) -> str:
@@ -218,7 +221,7 @@ class Described:
 def declared_settings() -> Iterator[tuple[str, Any]]:
     """Yield (`section.name`, dataclass field) of every setting."""
     for section in fields(Settings):
-        if section.name == "origins":
+        if section.name in {"origins", "connections", "file"}:
             continue
         section_class: Any = section.default_factory
         for declared in fields(section_class):

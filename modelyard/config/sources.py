@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from modelyard.config.settings import Settings, declared_settings
 
+CONNECTION_KEYS = {"organization", "name", "kind", "provider"}
+OPTIONAL_CONNECTION_KEYS = {"project", "settings", "subscriptions", "enabled"}
+CONNECTION_TYPES: dict[str, Any] = {"settings": {}, "subscriptions": [], "enabled": True}
 CHOICES = {"log.level": ("DEBUG", "INFO", "WARNING", "ERROR"), "log.format": ("auto", "json", "console")}
 
 
@@ -30,10 +33,13 @@ def load_settings(
     """
     environ = os.environ if environ is None else environ
     found: dict[str, tuple[Any, str]] = {}
-    found.update(_from_file(_settings_file(file, environ)))
+    named = _settings_file(file, environ)
+    tables = _tables(named)
+    connections = _connections(tables.pop("connections", []), named)
+    found.update(_from_file(tables, named))
     found.update(_from_environment(environ))
     found.update({key: (value, "flag") for key, value in (flags or {}).items() if value is not None})
-    return _build(found)
+    return replace(_build(found), connections=connections, file=named)
 
 
 def _settings_file(file: Path | None, environ: Mapping[str, str]) -> Path | None:
@@ -46,13 +52,31 @@ def _settings_file(file: Path | None, environ: Mapping[str, str]) -> Path | None
     return named
 
 
-def _from_file(file: Path | None) -> dict[str, tuple[Any, str]]:
+def _tables(file: Path | None) -> dict[str, Any]:
     if file is None:
         return {}
     try:
-        tables = tomllib.loads(file.read_text("utf-8"))
+        return tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingError(f"{file} is not TOML: {error}") from error
+
+
+def _connections(tables: Any, file: Path | None) -> tuple[dict[str, Any], ...]:
+    """Return the connections that a file declares; raises `SettingError` for a key that is missing or unknown."""
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise SettingError(f"'connections' in {file} is no list of tables. Write each under [[connections]].")
+    for number, table in enumerate(tables, 1):
+        missing, unknown = CONNECTION_KEYS - set(table), set(table) - CONNECTION_KEYS - OPTIONAL_CONNECTION_KEYS
+        wrong = f"lacks {sorted(missing)}" if missing else f"has the unknown {sorted(unknown)}" if unknown else ""
+        if wrong:
+            raise SettingError(f"[[connections]] number {number} in {file} {wrong}.")
+        for key, value in table.items():
+            if type(value) is not type(CONNECTION_TYPES.get(key, "")):
+                raise SettingError(f"{key} of [[connections]] number {number} in {file} is a {type(value).__name__}.")
+    return tuple(tables)
+
+
+def _from_file(tables: Mapping[str, Any], file: Path | None) -> dict[str, tuple[Any, str]]:
     known = {key for key, _ in declared_settings()}
     found = {}
     for section, table in tables.items():

@@ -10,7 +10,6 @@ from modelyard.config.settings import Settings
 from modelyard.core import db, outgoing
 from modelyard.core.access_cache import AccessCache
 from modelyard.core.artifacts.service import ArtifactService
-from modelyard.core.deployments.models import Deployment
 from modelyard.core.deployments.reconcile import Reconciler
 from modelyard.core.deployments.service import DeploymentService
 from modelyard.core.errors import ConfigurationError, Unavailable
@@ -31,15 +30,16 @@ from modelyard.core.plugin_guard import Guard
 from modelyard.core.plugin_manager import PluginManager
 from modelyard.core.plugin_statistics import trace_call
 from modelyard.core.projects.connections import ConnectionService
+from modelyard.core.projects.declared_connections import DeclaredConnections
 from modelyard.core.projects.invitations import InvitationService
 from modelyard.core.projects.mapped_roles import MappedRoles
-from modelyard.core.projects.models import Connection
 from modelyard.core.projects.organizations import OrganizationService
 from modelyard.core.projects.projects import ProjectService
 from modelyard.core.projects.purge import Purger
 from modelyard.core.registry.models_service import ModelService
 from modelyard.core.registry.versions_service import ModelVersionService
-from modelyard.core.secret_box import SecretBox, load_keys
+from modelyard.core.secret_box import KEY_FILE, SecretBox, load_keys
+from modelyard.core.secret_keys import SecretKeys, sealed_columns
 from modelyard.core.tracking.experiments import ExperimentService
 from modelyard.core.tracking.logged_models import LoggedModelService
 from modelyard.core.tracking.runs import RunService
@@ -65,6 +65,7 @@ class Services:
     projects: ProjectService
     invitations: InvitationService
     connections: ConnectionService
+    declared_connections: DeclaredConnections
     notifications: NotificationService
     deliveries: DeliveryService
     audit: AuditService
@@ -131,13 +132,31 @@ def _check_schema() -> None:
         )
 
 
+def secret_keys(settings: Settings) -> SecretKeys:
+    """Open the database and return the keys of its secrets, for administration.
+
+    Raises `ConfigurationError` where there are none, and as `build` does.
+    """
+    db.open_database(settings.database_url)
+    _check_schema()
+    directory = settings.data.directory.resolve()
+    if not settings.secret.keys and not (directory / KEY_FILE).exists():
+        raise ConfigurationError(
+            f"There is no key file {directory / KEY_FILE}.", hint="It is made when the server first starts."
+        )
+    return SecretKeys(configured=settings.secret.keys, data_directory=directory)
+
+
 def _open_secrets(settings: Settings) -> SecretBox:
-    """Load the keys, and try them on a secret that is stored already, so that a lost key is noticed at the start."""
+    """Load the keys, and try them on stored secrets, so that a lost key is noticed at the start."""
+    directory = settings.data.directory
     with db.connection():
-        sealed = Connection.select(Connection.encrypted_secrets).where(Connection.encrypted_secrets.is_null(False))
-        stored = sealed.limit(1).scalar() or Deployment.select(Deployment.encrypted_token).limit(1).scalar()
-    box = SecretBox(load_keys(settings.secret.keys, settings.data.directory, may_create=stored is None))
-    box.open(stored)
+        columns = [column.model.select(column).where(column.is_null(False)).limit(1) for column in sealed_columns()]
+        stored = [sealed for query in columns if (sealed := query.scalar()) is not None]
+    keys = load_keys(settings.secret.keys, directory, may_create=not stored)
+    box = SecretBox(keys, file=None if settings.secret.keys else directory / KEY_FILE)
+    for sealed in stored:
+        box.open(sealed)
     return box
 
 
@@ -191,6 +210,7 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
         projects=ProjectService(events, experiments.create_default_experiment),
         invitations=InvitationService(events),
         connections=connections,
+        declared_connections=DeclaredConnections(connections, plugins),
         notifications=NotificationService(plugins=plugins, connections=connections, public_url=settings.public_url),
         deliveries=DeliveryService(events),
         audit=AuditService(),

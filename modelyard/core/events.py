@@ -110,11 +110,7 @@ class Events:
 def _notifiers(organization: Organization | None, project: Project | None) -> Iterable[Connection]:
     if organization is None:
         return ()
-    mine = (
-        Connection.project_id.is_null()
-        if project is None
-        else (Connection.project_id.is_null() | (Connection.project_id == project.id))
-    )
+    mine = Connection.project.is_null() if project is None else Connection.visible_in(project)
     found: Iterable[Connection] = Connection.select().where(
         Connection.organization == organization.id, Connection.kind == "notifier", Connection.enabled, mine
     )

@@ -15,7 +15,7 @@ from marshmallow import Schema
 
 from modelyard.core.errors import PluginLoadError
 from modelyard.core.interfaces import DeploymentTarget, Notifier, Provider, Storage, Tracker
-from modelyard.core.provider_settings import secret_keys, settings_json_schema
+from modelyard.core.provider_settings import free_keys, secret_keys, settings_json_schema
 
 INTERFACES: dict[str, type[Any]] = {
     "storage": Storage,
@@ -28,7 +28,10 @@ _PROVIDER_NAME = re.compile(r"[a-z0-9_]+")
 
 @dataclass(frozen=True, slots=True)
 class ProviderEntry:
-    """A provider class that a plugin has registered, with what its settings look like."""
+    """A provider class that a plugin has registered, with what its settings look like.
+
+    `secret_keys` are its secret settings, `free_keys` those that do not decide where a secret is sent.
+    """
 
     kind: str
     name: str
@@ -36,6 +39,7 @@ class ProviderEntry:
     cls: type[Provider]
     json_schema: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     secret_keys: frozenset[str] = frozenset()
+    free_keys: frozenset[str] = frozenset()
 
     @property
     def title(self) -> str:
@@ -60,11 +64,11 @@ def check_provider(kind: str, plugin: str, cls: object) -> ProviderEntry:
         raise refused(plugin, kind, cls.__name__, "; ".join(faults))
     try:
         described = settings_json_schema(provider)
-        hidden = secret_keys(provider.settings_schema)
+        hidden, free = secret_keys(provider.settings_schema), free_keys(provider.settings_schema)
     except Exception as exc:  # noqa: BLE001 - a schema is foreign code; the guard around us bounds what is said of it
         problem = f"its settings_schema cannot be described: {type(exc).__name__}: {exc}"
         raise refused(plugin, kind, cls.__name__, problem) from None
-    return ProviderEntry(kind, provider.name, plugin, provider, described, hidden)
+    return ProviderEntry(kind, provider.name, plugin, provider, described, hidden, free)
 
 
 def _faults(cls: type[Provider]) -> Iterator[str]:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import Schema, ValidationError, fields, validate
 
 from modelyard.core.errors import InvalidInput
 from modelyard.core.interfaces import Provider
@@ -52,6 +52,24 @@ def _plain_json(value: dict[str, Any]) -> dict[str, Any]:
 def secret_keys(schema_cls: type[Schema]) -> frozenset[str]:
     """The names under which secrets are given."""
     return frozenset(_key(name, field) for name, field in schema_cls().fields.items() if _is_secret(field))
+
+
+def free_keys(schema_cls: type[Schema]) -> frozenset[str]:
+    """The names of settings that may change without the secrets being given again.
+
+    A setting may decide where secrets are sent unless it is a number, a truth or a choice, or its metadata says
+    ``"secret_goes_to": False``; with ``True`` it does whatever it is.
+    """
+    return frozenset(_key(name, field) for name, field in schema_cls().fields.items() if not _decides_place(field))
+
+
+def _decides_place(field: fields.Field[Any]) -> bool:
+    said = field.metadata.get("secret_goes_to")
+    if said is not None:
+        return bool(said)
+    rules = field.validators
+    choice = any(isinstance(rule, validate.OneOf) for rule in rules)
+    return not (choice or _is_secret(field) or isinstance(field, fields.Number | fields.Boolean))
 
 
 def split_secrets(schema_cls: type[Schema], values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -18,33 +19,82 @@ KEY_FILE = "secret.keys"
 
 
 class SecretBox:
-    """Seals and opens small JSON objects."""
+    """Seals and opens small JSON objects. What is sealed names its key: ``<key id>.<Fernet token>``.
 
-    def __init__(self, keys: Sequence[str]) -> None:
+    With a key `file` it notices a key that another process has put there: before it seals, and when it is to open
+    something that names a key it does not know.
+    """
+
+    def __init__(self, keys: Sequence[str], *, file: Path | None = None) -> None:
+        self._file = file
+        self._seen = self._stamp()
+        self._use(keys)
+
+    @property
+    def newest(self) -> str:
+        """The id of the key that seals."""
+        return next(iter(self._keys))
+
+    def seal(self, values: Mapping[str, Any]) -> str | None:
+        """Encrypt; None for nothing to hide."""
+        if not values:
+            return None
+        self._notice_new_keys()
+        newest, fernet = next(iter(self._keys.items()))
+        return f"{newest}.{fernet.encrypt(json.dumps(dict(values)).encode()).decode()}"
+
+    def open(self, sealed: str | None) -> dict[str, Any]:
+        """Decrypt what `seal` made; raises `ConfigurationError` where none of the keys opens it."""
+        if sealed is None:
+            return {}
+        named, dot, token = sealed.rpartition(".")
+        if named not in self._keys and self._file is not None:
+            self._notice_new_keys()
+        known = self._keys
+        keys = [known[named]] if named in known else [] if dot else list(known.values())
         try:
-            self._fernet = MultiFernet([Fernet(key) for key in keys])
+            opened: dict[str, Any] = json.loads(MultiFernet(keys).decrypt(token.encode()))
+            return opened
+        except (InvalidToken, ValueError):
+            raise ConfigurationError(
+                "None of this server's keys opens a stored secret.",
+                hint="Give the key that it was written with in MODELYARD_SECRET_KEYS.",
+            ) from None
+
+    def _use(self, keys: Sequence[str]) -> None:
+        try:
+            found = {key_id(key): Fernet(key) for key in keys}
+            MultiFernet(list(found.values()))
+            self._keys = found
         except ValueError:
             raise ConfigurationError(
                 "secret.keys holds something that is no Fernet key.",
                 hint="A key is 32 random bytes in URL-safe base64; delete it or correct it.",
             ) from None
 
-    def seal(self, values: Mapping[str, Any]) -> str | None:
-        """Encrypt; None for nothing to hide."""
-        return self._fernet.encrypt(json.dumps(dict(values)).encode()).decode() if values else None
+    def _notice_new_keys(self) -> None:
+        stamp = self._stamp()
+        if self._file is not None and stamp not in (None, self._seen):
+            self._use(read_keys(self._file))
+            self._seen = stamp
 
-    def open(self, sealed: str | None) -> dict[str, Any]:
-        """Decrypt what `seal` made; raises `ConfigurationError` where none of the keys opens it."""
-        if sealed is None:
-            return {}
+    def _stamp(self) -> tuple[int, ...] | None:
+        """Return what changes with each key file: each is a new file that takes the place of the last."""
         try:
-            opened: dict[str, Any] = json.loads(self._fernet.decrypt(sealed.encode()))
-            return opened
-        except InvalidToken:
-            raise ConfigurationError(
-                "None of this server's keys opens a stored secret.",
-                hint="Give the key that it was written with in MODELYARD_SECRET_KEYS.",
-            ) from None
+            found = self._file.stat() if self._file is not None else None
+        except OSError:
+            return None
+        return (found.st_ino, found.st_mtime_ns, found.st_size) if found else None
+
+
+def key_id(key: str) -> str:
+    """The name of a key, which tells nothing of it."""
+    return hashlib.sha256(b"modelyard key " + key.encode()).hexdigest()[:8]
+
+
+def read_keys(file: Path) -> list[str]:
+    """Return the keys of a key file, newest first."""
+    return [line for line in file.read_text("ascii").split() if line]
 
 
 def load_keys(configured: Sequence[str], data_directory: Path, *, may_create: bool = True) -> Sequence[str]:
@@ -71,4 +121,4 @@ def load_keys(configured: Sequence[str], data_directory: Path, *, may_create: bo
         with suppress(FileExistsError):  # another process was first; its keys count
             os.link(new, file)
         new.unlink()
-    return [line for line in file.read_text("ascii").split() if line]
+    return read_keys(file)

@@ -161,6 +161,8 @@ def child_environment(settings: Settings) -> dict[str, str]:
         "MODELYARD_DATA_DIRECTORY": str(settings.data.directory.resolve()),
         PARENT_VARIABLE: str(os.getpid()),
     }
+    if settings.file is not None:
+        environment["MODELYARD_CONFIG"] = str(settings.file.resolve())
     metrics = settings.data.directory.resolve() / "metrics"
     shutil.rmtree(metrics, ignore_errors=True)
     if settings.server_processes > 1:

@@ -4,12 +4,19 @@ from typing import Any
 
 import pytest
 
-from modelyard.client import Client, Project
+from modelyard.client import Client, Connections, Project
 from tests.fake_api import PROJECT, FakeApi
 
 
 def _project(client: Client) -> Project:
     return client.project("acme", "churn")
+
+
+SHARED = "/api/v1/organizations/acme/connections"
+
+
+def _shared(client: Client) -> Connections:
+    return client.organizations.connections("acme")
 
 
 # fmt: off
@@ -48,9 +55,19 @@ VERBS = [
     (lambda c: c.projects.create("acme", "churn", name="Churn"), "POST", "/api/v1/organizations/acme/projects",
      {"slug": "churn", "name": "Churn"}),
     (lambda c: c.plugins.get("log"), "GET", "/api/v1/plugins/log", None),
-    (lambda c: c.plugins.block("s3", reason="leaks"), "POST", "/api/v1/plugins/s3/block",
-     {"reason": "leaks", "force": False}),
-    (lambda c: c.plugins.unblock("s3"), "DELETE", "/api/v1/plugins/s3/block", None),
+    (lambda c: c.plugins.block("log", "it leaks"), "POST", "/api/v1/plugins/log/block",
+     {"reason": "it leaks", "force": False}),
+    (lambda c: c.plugins.unblock("log"), "DELETE", "/api/v1/plugins/log/block", None),
+    (lambda c: _shared(c).create("notifier", "log", "all", {}), "POST", SHARED,
+     {"kind": "notifier", "provider": "log", "name": "all", "settings": {}}),
+    (lambda c: _shared(c).get("c1"), "GET", f"{SHARED}/c1", None),
+    (lambda c: _shared(c).edit("c1", enabled=False), "PATCH", f"{SHARED}/c1", {"enabled": False}),
+    (lambda c: _shared(c).delete("c1"), "DELETE", f"{SHARED}/c1", None),
+    (lambda c: _shared(c).test("c1"), "POST", f"{SHARED}/c1/test", None),
+    (lambda c: _shared(c).health("c1"), "GET", f"{SHARED}/c1/health", None),
+    (lambda c: _shared(c).try_out("notifier", "log", {}), "POST", f"{SHARED}/test",
+     {"kind": "notifier", "provider": "log", "settings": {}}),
+    (lambda c: _project(c).connections.health("c1"), "GET", f"{PROJECT}/connections/c1/health", None),
     (lambda c: _project(c).audit.delivery("d1"), "GET", f"{PROJECT}/deliveries/d1", None),
     (lambda c: _project(c).audit.redeliver("d1"), "POST", f"{PROJECT}/deliveries/d1/redeliver", None),
     (lambda c: list(_project(c).audit.export_events("csv")), "GET", f"{PROJECT}/events/export", None),
@@ -113,6 +130,7 @@ LISTS = [
     (lambda c: c.organizations.members("acme").list(), "/api/v1/organizations/acme/members"),
     (lambda c: c.projects.list("acme"), "/api/v1/organizations/acme/projects"),
     (lambda c: c.plugins.list(), "/api/v1/plugins"),
+    (lambda c: _shared(c).list(), SHARED),
     (lambda c: c.plugins.providers(), "/api/v1/providers"),
     (lambda c: _project(c).members.list(), f"{PROJECT}/members"),
     (lambda c: _project(c).connections.list(), f"{PROJECT}/connections"),

@@ -46,6 +46,7 @@ class Row:
 ANYBODY = Row()
 CREATED, ACCEPTED, GONE = (201,), (202,), (204,)
 LOG = {"kind": "notifier", "provider": "log", "settings": {}}
+SHARED = {"connection_id": "{shared_id}"}
 NEW = {"model": "risk", "version": "1", "target": "local_process"}
 
 API: dict[str, Row] = {
@@ -97,6 +98,17 @@ API: dict[str, Row] = {
     "patch_connection": Row("connection.write", body={"enabled": False}),
     "delete_connection": Row("connection.write", status=GONE),
     "post_saved_connection_test": Row("connection.write"),
+    "get_connection_health": Row("connection.use"),
+    "get_organization_connections": Row("organization_connection.read"),
+    "post_organization_connections": Row(
+        "organization_connection.write", body={**LOG, "name": "shared-new-{role}"}, status=CREATED
+    ),
+    "post_organization_connection_test": Row("organization_connection.write", body=LOG),
+    "get_organization_connection": Row("organization_connection.read", names=SHARED),
+    "patch_organization_connection": Row("organization_connection.write", body={"enabled": False}, names=SHARED),
+    "delete_organization_connection": Row("organization_connection.write", names=SHARED, status=GONE),
+    "post_saved_organization_connection_test": Row("organization_connection.write", names=SHARED),
+    "get_organization_connection_health": Row("organization_connection.use", names=SHARED),
     "get_experiments": Row("run.read"),
     "post_experiments": Row("run.write", body={"name": "new {role}"}, status=CREATED),
     "get_runs": Row("run.read"),

@@ -149,6 +149,7 @@ def names(services: Services, factories: Factories, project: Project, callers: d
         connection = services.connections.create(actor, project, name=f"log-{role}", **wish)
         project_event = Event.select().where(Event.project == project).first()
         deliveries = [failed_delivery(project_event) for _ in range(2)]
+        shared = services.connections.create(actor, project.organization, name=f"shared-{role}", **wish)
         factories.user(f"joining-{role}")
         for name in ("leaving", "working"):
             factories.user(f"{name}-{role}")
@@ -156,6 +157,7 @@ def names(services: Services, factories: Factories, project: Project, callers: d
         found[role] = {
             "role": role, "organization": slug, "project": "churn", "username": f"leaving-{role}", "run_id": run_id,
             "model": "risk", "version": "1", "deployment": f"live-{role}", "connection_id": connection.public_id,
+            "shared_id": shared.public_id,
             "model_id": model.info.model_id, "experiment_id": experiment.experiment_id, "key": "loss",
             "delivery_id": deliveries[0], "other_delivery_id": deliveries[1], "token_id": "0" * 32, "plugin": "webhook",
             "tag_key": "k", "project_id": "f" * 32,
@@ -238,7 +240,7 @@ def test_a_stranger_cannot_tell_what_is_there(
     there = names["admin"]
     ghosts = dict.fromkeys(("model", "deployment", "username", "key", "tag_key", "experiment_id"), "777")
     ghosts |= {"run_id": "f" * 32, "connection_id": "f" * 32, "model_id": "m-" + "f" * 32, "role": "ghost"}
-    ghosts |= {"delivery_id": "f" * 32, "other_delivery_id": "f" * 32}
+    ghosts |= {"delivery_id": "f" * 32, "other_delivery_id": "f" * 32, "shared_id": "f" * 32}
     headers = factories.headers(callers["stranger"])
     before = counted()
     count = 0

@@ -34,6 +34,12 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "post_connection_test": {"kind": "notifier", "provider": "log", "settings": {"k": {"deep": "v"}}},
     "patch_connection": {"settings": {"k": "v"}, "subscriptions": ["*"]},
+    "post_organization_connections": {
+        "name": "n", "kind": "notifier", "provider": "log", "settings": {"k": ["v"]}, "subscriptions": ["*"],
+    },
+    "post_organization_connection_test": {"kind": "notifier", "provider": "log", "settings": {"k": {"deep": "v"}}},
+    "patch_organization_connection": {"settings": {"k": "v"}, "subscriptions": ["*"]},
+    "post_plugin_block": {"reason": "r"},
     "post_experiments": {"name": "n"},
     "post_models": {"name": "n", "description": "d", "tags": {"k": "v"}},
     "patch_model": {"name": "n", "description": "d"},
@@ -45,7 +51,6 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "patch_deployment": {"model": "m", "version": "1", "environment": {"K": "v"}},
     "post_rollback": {"revision": None},
-    "post_plugin_block": {"reason": "r"},
 }  # fmt: skip
 
 

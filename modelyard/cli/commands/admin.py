@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from modelyard.cli.api import first_line_of_stdin, output_option
+from modelyard.cli.commands.admin_keys import keys
+from modelyard.cli.commands.admin_plugins import plugins
 from modelyard.cli.output import Column, as_json, show_list
 
 if TYPE_CHECKING:
@@ -30,6 +32,10 @@ USER_COLUMNS: list[Column] = [
 def admin(ctx: click.Context, data_dir: Path | None, file: Path | None) -> None:
     """Administer the server on its own machine: these commands open its database directly."""
     ctx.obj = lambda: _settings(file, data_dir)
+
+
+admin.add_command(keys)
+admin.add_command(plugins)
 
 
 def _settings(file: Path | None, data_dir: Path | None) -> Settings:
@@ -60,7 +66,8 @@ def upgrade(ctx: click.Context, check_start: bool, output: str) -> None:
     if check_start:
         from modelyard.core.bootstrap import build
 
-        build(_of(ctx), process="cli")
+        services = build(_of(ctx), process="cli")
+        services.declared_connections.apply(services.settings.connections)
     if output == "json":
         click.echo(as_json({"applied": applied}))
     else:

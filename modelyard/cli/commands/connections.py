@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from modelyard.cli.api import confirm_by_name, in_project, output_option, pairs, yes_option
+from modelyard.cli.api import confirm_by_name, connect, open_project, output_option, pairs, yes_option
 from modelyard.cli.errors import NOT_FOUND, UNAVAILABLE, Failure
 from modelyard.cli.output import Column, Json, done, show_list, show_one
 
 if TYPE_CHECKING:
-    from modelyard.client import Project
+    from modelyard.client import Connections
 
 COLUMNS: list[Column] = [
     ("Name", "name"),
@@ -24,10 +25,13 @@ COLUMNS: list[Column] = [
     ("Settings", "settings"),
     ("Secrets", "has_secrets"),
     ("Enabled", "enabled"),
+    ("Of", "scope"),
+    ("Health", lambda connection: _health(connection)),
     ("Id", "id"),
 ]
+DETAILS = [*COLUMNS, ("Subscriptions", "subscriptions"), ("Managed by", "managed_by")]
 NO_CONNECTION = (
-    "The project has no connections. `modelyard plugins providers` lists what one can be made of; "
+    "There are no connections. `modelyard plugins providers` lists what one can be made of; "
     "`modelyard connections create KIND PROVIDER NAME` makes it."
 )
 KINDS = ["storage", "tracker", "deployment_target", "notifier"]
@@ -47,42 +51,61 @@ secret_option = click.option(
 )
 
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
 @click.group()
 def connections() -> None:
-    """Storages, deployment targets and notifiers of a project: providers with their settings."""
+    """Storages, deployment targets and notifiers: providers with their settings, of a project or an organization."""
 
 
-def find_connection(project: Project, name_or_id: str) -> Json:
+def in_place(command: Command) -> Command:
+    """Add `--project` and `--organization`, and hand the command the connections of the one that is meant."""
+
+    @click.option(
+        "--project",
+        envvar="MODELYARD_PROJECT",
+        metavar="ORG/PROJECT",
+        help="Project to work in; default: the profile's.",
+    )
+    @click.option("--organization", metavar="ORG", help="Work on what all projects of an organization share.")
+    @functools.wraps(command)
+    def opened(*args: Any, project: str | None, organization: str | None, **kwargs: Any) -> Any:
+        here = connect().organizations.connections(organization) if organization else open_project(project).connections
+        return command(here, *args, **kwargs)
+
+    return opened  # type: ignore[return-value]
+
+
+def find_connection(place: Connections, name_or_id: str) -> Json:
     """Return a connection by its name or id; ends the command where there is none."""
-    for connection in project.connections.list():
+    for connection in place.list():
         if name_or_id in {connection["name"], connection["id"]}:
             return connection
     raise Failure(
-        f"There is no connection {name_or_id!r} in {project.organization}/{project.name}.",
-        mend="`modelyard connections list` shows them.",
-        code=NOT_FOUND,
+        f"There is no connection {name_or_id!r} here.", mend="`modelyard connections list` shows them.", code=NOT_FOUND
     )
 
 
 @connections.command("list")
-@in_project
+@in_place
 @output_option
-def list_connections(project: Project, output: str) -> None:
+def list_connections(place: Connections, output: str) -> None:
     """List the project's connections; secrets are never shown."""
-    show_list(project.connections.list(), COLUMNS, output, empty=NO_CONNECTION)
+    show_list(place.list(), COLUMNS, output, empty=NO_CONNECTION)
 
 
 @connections.command()
-@in_project
+@in_place
 @click.argument("name")
 @output_option
-def show(project: Project, name: str, output: str) -> None:
+def show(place: Connections, name: str, output: str) -> None:
     """Show one connection by its name or id."""
-    show_one(find_connection(project, name), [*COLUMNS, ("Subscriptions", "subscriptions")], output)
+    show_one(find_connection(place, name), DETAILS, output)
 
 
 @connections.command()
-@in_project
+@in_place
 @click.argument("kind", type=click.Choice(KINDS))
 @click.argument("provider")
 @click.argument("name")
@@ -92,7 +115,7 @@ def show(project: Project, name: str, output: str) -> None:
 @click.option("--test-first", is_flag=True, help="Test it and save nothing if it does not answer.")
 @output_option
 def create(
-    project: Project,
+    place: Connections,
     kind: str,
     provider: str,
     name: str,
@@ -105,13 +128,13 @@ def create(
     """Make a connection of KIND to PROVIDER; `modelyard plugins providers` lists them."""
     settings = {**dict(_settings(plain)), **dict(_secrets(secret))}
     if test_first:
-        _require_ok(project.connections.try_out(kind, provider, settings), name)
-    made = project.connections.create(kind, provider, name, settings, subscriptions=list(subscribe) or None)
+        _require_ok(place.try_out(kind, provider, settings), name)
+    made = place.create(kind, provider, name, settings, subscriptions=list(subscribe) or None)
     done(made, output, f"Made the connection {name}.")
 
 
 @connections.command()
-@in_project
+@in_place
 @click.argument("name")
 @set_option
 @secret_option
@@ -119,7 +142,7 @@ def create(
 @click.option("--enable/--disable", "enabled", default=None, help="Whether a notifier is told anything.")
 @output_option
 def edit(
-    project: Project,
+    place: Connections,
     name: str,
     plain: tuple[str, ...],
     secret: tuple[str, ...],
@@ -128,7 +151,7 @@ def edit(
     output: str,
 ) -> None:
     """Change what is given of a connection; the other settings and secrets stay."""
-    found = find_connection(project, name)
+    found = find_connection(place, name)
     new = {**dict(_settings(plain)), **dict(_secrets(secret))}
     changes: Json = {"settings": {**found["settings"], **new}} if new else {}
     if subscribe:
@@ -137,16 +160,16 @@ def edit(
         changes["enabled"] = enabled
     if not changes:
         raise click.UsageError("Nothing to change was given.")
-    done(project.connections.edit(found["id"], **changes), output, f"Changed the connection {name}.")
+    done(place.edit(found["id"], **changes), output, f"Changed the connection {name}.")
 
 
 @connections.command()
-@in_project
+@in_place
 @click.argument("name")
 @output_option
-def test(project: Project, name: str, output: str) -> None:
+def test(place: Connections, name: str, output: str) -> None:
     """Ask what stands behind a connection whether it answers; ends with 7 if it does not."""
-    health = project.connections.test(find_connection(project, name)["id"])
+    health = place.test(find_connection(place, name)["id"])
     if output == "json":
         done(health, output, "")
     _require_ok(health, name)
@@ -155,15 +178,34 @@ def test(project: Project, name: str, output: str) -> None:
 
 
 @connections.command()
-@in_project
+@in_place
+@click.argument("name")
+@output_option
+def health(place: Connections, name: str, output: str) -> None:
+    """Ask what stands behind a connection whether it answers, and keep that; ends with 7 if it does not."""
+    asked = place.health(find_connection(place, name)["id"])
+    done(asked, output, f"{name}: {_health(asked)}")
+    if not asked["health"]["ok"]:
+        raise click.exceptions.Exit(UNAVAILABLE)
+
+
+@connections.command()
+@in_place
 @click.argument("name")
 @yes_option
-def delete(project: Project, name: str, yes: bool) -> None:
+def delete(place: Connections, name: str, yes: bool) -> None:
     """Remove a connection that nothing uses."""
-    found = find_connection(project, name)
+    found = find_connection(place, name)
     confirm_by_name(found["name"], f"the connection {found['name']}", yes=yes)
-    project.connections.delete(found["id"])
+    place.delete(found["id"])
     click.echo(f"Deleted the connection {found['name']}.")
+
+
+def _health(connection: Json) -> str:
+    said = connection.get("health")
+    if not said:
+        return "unknown"
+    return f"{'well' if said['ok'] else 'unwell'} at {said['checked_at']} {said['message']}".rstrip()
 
 
 def _require_ok(health: Json, name: str) -> None:

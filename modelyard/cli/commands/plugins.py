@@ -92,10 +92,11 @@ def block(plugin: str, reason: str, force: bool, output: str) -> None:
 
 @plugins.command()
 @click.argument("plugin")
-def unblock(plugin: str) -> None:
+@output_option
+def unblock(plugin: str, output: str) -> None:
     """Lift a block, or end a quarantine before its time."""
     connect().plugins.unblock(plugin)
-    click.echo(f"The plugin {plugin} is called again.")
+    done({"name": plugin, "hold": None}, output, f"The plugin {plugin} is called again.")
 
 
 @plugins.command()

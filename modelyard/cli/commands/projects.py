@@ -165,7 +165,7 @@ def edit(
         name=name,
         description=description,
         allow_local_deployments=allow_local_deployments,
-        storage_connection_id=find_connection(project, storage)["id"] if storage else None,
+        storage_connection_id=find_connection(project.connections, storage)["id"] if storage else None,
         quotas=_quotas(quotas) or None,
     )
     done(edited, output, f"Changed {reference}.")

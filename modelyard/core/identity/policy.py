@@ -33,6 +33,7 @@ PROJECT_POLICY: dict[str, tuple[str, str]] = {
     "deployment.write": ("editor", "deploy"),
     "deployment.predict": ("viewer", "read"),
     "connection.read": ("viewer", "read"),
+    "connection.use": ("editor", "write"),
     "connection.write": ("admin", "admin"),
 }
 ORGANIZATION_POLICY: dict[str, tuple[str, str]] = {
@@ -46,6 +47,9 @@ ORGANIZATION_POLICY: dict[str, tuple[str, str]] = {
     "organization.redeliver": ("admin", "write"),
     "project.create": ("admin", "admin"),
     "project.delete": ("admin", "admin"),
+    "organization_connection.read": ("member", "read"),
+    "organization_connection.use": ("admin", "write"),
+    "organization_connection.write": ("admin", "admin"),
 }
 INSTANCE_POLICY: dict[str, str] = {
     "user.create": "admin",

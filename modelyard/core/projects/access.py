@@ -156,3 +156,11 @@ def _look_up_role(user_id: int, project: Project) -> str | None:
         return "admin"
     member = ProjectMember.get_or_none(project=project.id, user=user_id)
     return member.role if member else None
+
+
+def office_in(actor: Actor, organization_id: int) -> str | None:
+    """Return the actor's role in the organization; None for a stranger, and for a token that is bound to a project."""
+    if actor.user_id is None or actor.project_id is not None:
+        return None
+    office = OrganizationMember.get_or_none(organization=organization_id, user=actor.user_id)
+    return office.role if office else None

@@ -1,10 +1,8 @@
-"""The verbs of connections: providers with settings, made, tested and used by a project."""
+"""The verbs of connections: providers with settings, made, tested and used by a project or a whole organization."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from peewee import IntegrityError
@@ -12,78 +10,80 @@ from peewee import IntegrityError
 from modelyard.core import providers
 from modelyard.core.db import atomic, now_ms
 from modelyard.core.deployments.models import Deployment
-from modelyard.core.errors import AlreadyExists, Conflict, InvalidInput, NotFound, PluginNotFound
+from modelyard.core.errors import (
+    AlreadyExists,
+    ConfigurationError,
+    Conflict,
+    InvalidInput,
+    NotFound,
+    PluginError,
+    PluginNotFound,
+)
 from modelyard.core.events import Events
 from modelyard.core.identity import policy
 from modelyard.core.identity.actor import Actor
-from modelyard.core.interfaces import Health, Tracker
+from modelyard.core.interfaces import Health
 from modelyard.core.names import check_slug, check_text
-from modelyard.core.plugin_guard import Guard
-from modelyard.core.plugin_manager import PluginManager
-from modelyard.core.projects.access import authorize
-from modelyard.core.projects.models import Connection, Project
+from modelyard.core.projects.access import authorize, find_organization
+from modelyard.core.projects.connected import ConnectedProviders
+from modelyard.core.projects.models import Connection, Organization, Project
 from modelyard.core.provider_settings import check_settings
-from modelyard.core.secret_box import SecretBox
 
 KINDS = ("storage", "tracker", "deployment_target", "notifier")
 DEFAULT_SUBSCRIPTIONS = ["*"]
 LONGEST_SUBSCRIPTION = 100
+LONGEST_HEALTH_MESSAGE = 1000
+BY_API, BY_SETTINGS = "api", "settings"
+PERMISSIONS = {
+    "read": ("connection.read", "organization_connection.read"),
+    "use": ("connection.use", "organization_connection.use"),
+    "write": ("connection.write", "organization_connection.write"),
+}
 HOST_CAPABILITIES = frozenset({"server_files", "runs_on_server_host"})
 """What only instance administrators may connect: it reaches the files or processes of the server's own host."""
 
+Place = Project | Organization
+"""Whose connection it is."""
 
-class ConnectionService:
-    """Connections of projects, and the providers that are built from them, once for each connection and process."""
 
-    def __init__(
-        self,
-        *,
-        events: Events,
-        plugins: PluginManager,
-        guard: Guard,
-        secrets: SecretBox,
-        data_directory: Path,
-        default_storage: str,
-        default_tracker: str,
-    ) -> None:
+class ConnectionService(ConnectedProviders):
+    """Connections of projects and organizations.
+
+    A project sees and uses those of its organization, too; they are changed at the organization.
+    """
+
+    def __init__(self, *, events: Events, **more: Any) -> None:
+        super().__init__(**more)
         self._events = events
-        self._plugins = plugins
-        self._guard = guard
-        self._secrets = secrets
-        self._data_directory = data_directory
-        self._default_storage = default_storage
-        self._default_tracker = default_tracker
-        self._bound: dict[tuple[int, int], Any] = {}
-        self._defaults: dict[tuple[str, str], Any] = {}
-        self._lock = threading.Lock()
 
-    def list(self, actor: Actor, project: Project) -> Any:
-        """Return a query of the project's connections by name."""
-        authorize(actor, project, "connection.read")
-        return Connection.select().where(Connection.project_id == project.id).order_by(Connection.name)
+    def list(self, actor: Actor, place: Place) -> Any:
+        """Return a query of the connections that the place can use, by name."""
+        _authorize(actor, place, "read")
+        return Connection.select().where(_seen_from(place)).order_by(Connection.name)
 
-    def get(self, actor: Actor, project: Project, connection_id: str) -> Connection:
-        """Return one of the project's connections; `NotFound` for any other."""
-        authorize(actor, project, "connection.read")
-        return self._get(project, connection_id)
+    def get(self, actor: Actor, place: Place, connection_id: str) -> Connection:
+        """Return a connection that the place can use; `NotFound` for any other."""
+        _authorize(actor, place, "read")
+        return self._get(place, connection_id)
 
     def create(
         self,
         actor: Actor,
-        project: Project,
+        place: Place,
         *,
         name: str,
         kind: str,
         provider: str,
         settings: Mapping[str, Any],
         subscriptions: Sequence[str] | None = None,
+        managed_by: str = BY_API,
     ) -> Connection:
         """Make a connection after the provider's schema has accepted its settings; nothing is called yet.
 
         `PermissionDenied` for a provider that reaches the server's own files or host, unless the actor is an instance
         administrator. A notifier without `subscriptions` is told of everything; with an empty list, of nothing.
         """
-        authorize(actor, project, "connection.write")
+        _authorize(actor, place, "write")
         self._check_host(actor, kind, provider)
         check_slug(name, "name")
         told = list(DEFAULT_SUBSCRIPTIONS if subscriptions is None else _checked(subscriptions))
@@ -91,62 +91,82 @@ class ConnectionService:
         try:
             with atomic():
                 connection = Connection.create(
-                    organization=project.organization_id,
-                    project_id=project.id,
+                    **_owner(place),
                     name=name,
                     kind=kind,
                     provider=provider,
                     settings=plain,
                     encrypted_secrets=self._secrets.seal(secret),
                     subscriptions=told if kind == "notifier" else [],
+                    managed_by=managed_by,
                 )
                 after = {"kind": kind, "provider": provider, "settings": sorted(plain)}
-                self._record(actor, project, connection, "created", {}, after)
+                self._record(actor, place, connection, "created", {}, after)
                 return connection
         except IntegrityError:
-            raise AlreadyExists(f"The project has a connection {name!r} already.", field="name") from None
+            raise AlreadyExists(f"The {_word(place)} has a connection {name!r} already.", field="name") from None
 
-    def edit(self, actor: Actor, project: Project, connection_id: str, changes: Mapping[str, Any]) -> Connection:
-        """Change settings, subscriptions or `enabled`; a secret that is not named keeps its value."""
-        authorize(actor, project, "connection.write")
-        connection = self._get(project, connection_id)
+    def edit(
+        self, actor: Actor, place: Place, connection_id: str, changes: Mapping[str, Any], *, managed_by: str = BY_API
+    ) -> Connection:
+        """Change settings, subscriptions or `enabled`; a secret that is not named keeps its value.
+
+        Where a setting changes that may decide where the secrets are sent, each of them must be given again:
+        `InvalidInput` names them. `Conflict` for a connection that the settings file manages.
+        """
+        _authorize(actor, place, "write")
+        connection = self._get_own(place, connection_id, managed_by)
         self._check_host(actor, connection.kind, connection.provider)
         _checked(changes.get("subscriptions", ()))
         values: dict[str, Any] = {key: changes[key] for key in ("subscriptions", "enabled") if key in changes}
         if "settings" in changes:
-            kept = self._secrets.open(connection.encrypted_secrets)
-            plain, secret = self._check(connection.kind, connection.provider, {**kept, **changes["settings"]})
-            values |= {"settings": plain, "encrypted_secrets": self._secrets.seal(secret)}
+            values |= self._changed_settings(connection, changes["settings"])
         if not values:
             return connection
         changed_at_ms = max(now_ms(), connection.updated_at_ms + 1)  # never the same twice: it keys what is built of it
-        shown = [key for key in values if key != "encrypted_secrets"]
+        shown = [key for key in ("subscriptions", "enabled", "settings") if key in values]
         before = {key: getattr(connection, key) for key in shown if key != "settings"}
         with atomic():
             Connection.update(updated_at_ms=changed_at_ms, **values).where(Connection.id == connection.id).execute()
             told = {key: sorted(values[key]) if key == "settings" else values[key] for key in shown}
-            self._record(actor, project, connection, "updated", before, told)
-        return self._get(project, connection_id)
+            self._record(actor, place, connection, "updated", before, told)
+        return self._get(place, connection_id)
 
-    def delete(self, actor: Actor, project: Project, connection_id: str) -> None:
-        """Remove a connection that nothing uses; `Conflict` while something does."""
-        authorize(actor, project, "connection.write")
-        connection = self._get(project, connection_id)
+    def _changed_settings(self, connection: Connection, given: Mapping[str, Any]) -> dict[str, Any]:
+        kept = self._secrets.open(connection.encrypted_secrets)
+        plain, secret = self._check(connection.kind, connection.provider, {**kept, **given})
+        entry = self._plugins.provider(connection.kind, connection.provider)
+        moved = sorted(
+            key
+            for key in {*plain, *connection.settings} - entry.free_keys
+            if plain.get(key) != connection.settings.get(key)
+        )
+        missing = [key for key, value in kept.items() if value and key not in given]
+        if moved and missing:
+            again = f"Give it again: {', '.join(moved)} changed, and may decide where it is sent."
+            raise InvalidInput(
+                f"The secrets {', '.join(sorted(missing))} are to be given again, as {', '.join(moved)} changed.",
+                hint="A stored secret is not sent to a place that it was not given for.",
+                errors={f"settings.{key}": again for key in missing},
+            )
+        unknown_health = {"health_ok": None, "health_message": "", "health_checked_at_ms": None}
+        return {"settings": plain, "encrypted_secrets": self._secrets.seal(secret), **unknown_health}
+
+    def given_settings(self, connection: Connection) -> dict[str, Any]:
+        """Return all settings as they were given, secrets too: for the platform itself."""
+        return {**connection.settings, **self._secrets.open(connection.encrypted_secrets)}
+
+    def delete(self, actor: Actor, place: Place, connection_id: str, *, managed_by: str = BY_API) -> None:
+        """Remove a connection that nothing uses; `Conflict` while something does, or the settings file has it."""
+        _authorize(actor, place, "write")
+        connection = self._get_own(place, connection_id, managed_by)
         try:
             with atomic():
-                self._refuse_if_deployed(project, connection)
-                self._record(actor, project, connection, "deleted", {"name": connection.name}, {})
+                _refuse_if_deployed(connection)
+                self._record(actor, place, connection, "deleted", {"name": connection.name}, {})
                 connection.delete_instance()
         except IntegrityError:
             raise Conflict(f"The connection {connection.name!r} is in use.", hint="Let go of it first.") from None
-
-    def _refuse_if_deployed(self, project: Project, connection: Connection) -> None:
-        used = Deployment.select().where(Deployment.project == project, Deployment.target == connection.name).first()
-        if used is not None and connection.kind == "deployment_target":
-            raise Conflict(
-                f"The connection {connection.name!r} is in use by the deployment {used.name!r}.",
-                hint="Delete the deployment first.",
-            )
 
     def use_storage(self, actor: Actor, project: Project, connection_id: str | None) -> Project:
         """Keep the project's artifacts in that storage from now on (None: the server's own).
@@ -180,74 +200,40 @@ class ConnectionService:
         found: Project = Project.get_by_id(project.id)
         return found
 
-    def test(self, actor: Actor, project: Project, *, kind: str, provider: str, settings: Mapping[str, Any]) -> Health:
+    def test(self, actor: Actor, place: Place, *, kind: str, provider: str, settings: Mapping[str, Any]) -> Health:
         """Ask a provider with these settings for its health, before anything is saved."""
-        authorize(actor, project, "connection.write")
+        _authorize(actor, place, "write")
         self._check_host(actor, kind, provider)
         plain, secret = self._check(kind, provider, settings)
-        bound = self._bind(kind, provider, plain, secret, connection_id=f"test:{project.public_id}")
-        return self._health(bound)
-
-    def test_saved(self, actor: Actor, project: Project, connection_id: str) -> Health:
-        """Ask a saved connection for its health."""
-        authorize(actor, project, "connection.write")
-        return self._health(self.bound(self._get(project, connection_id)))
-
-    def _health(self, bound: Any) -> Health:
+        bound = self._bind(kind, provider, plain, secret, connection_id=f"test:{place.public_id}")
         health: Health = bound.health()
         return health
 
-    def storage_of(self, project: Project) -> providers.BoundStorage:
-        """Return the storage that keeps the project's artifacts."""
-        if project.storage_connection is not None:
-            bound: providers.BoundStorage = self.bound(project.storage_connection)
-            return bound
-        settings = {"root": str(self._data_directory / "artifacts")} if self._default_storage == "local_files" else {}
-        default: providers.BoundStorage = self._default("storage", self._default_storage, settings)
-        return default
+    def test_saved(self, actor: Actor, place: Place, connection_id: str) -> Health:
+        """Ask a saved connection for its health, and keep what it says; raises what its plugin raises."""
+        _authorize(actor, place, "write")
+        connection = self._get(place, connection_id)
+        try:
+            health: Health = self.bound(connection).health()
+        except PluginError as error:
+            _keep_health(connection, Health(False, error.message))
+            raise
+        _keep_health(connection, health)
+        return health
 
-    def tracker_of(self, project: Project) -> Tracker:
-        """Return the tracker that keeps the project's experiments and runs."""
-        bound = self._default("tracker", self._default_tracker, {})
-        self._guard.require_callable(bound.entry.plugin, "track")
-        tracker: Tracker = bound.provider
-        return tracker
+    def health(self, actor: Actor, place: Place, connection_id: str) -> Connection:
+        """Ask a saved connection for its health, keep what it says, and return the connection with it.
 
-    def target(self, project: Project, name: str) -> providers.BoundTarget:
-        """Return a deployment target by the name of a connection of the project, or of a provider without settings."""
-        connection = Connection.get_or_none(project_id=project.id, name=name, kind="deployment_target")
-        bound: providers.BoundTarget = (
-            self.bound(connection) if connection else self._default("deployment_target", name, {})
-        )
-        return bound
-
-    def bound(self, connection: Connection) -> Any:
-        """Return the provider of a connection as it is set now, built at first use."""
-        key = (connection.id, connection.updated_at_ms)
-        found = self._bound.get(key)
-        if found is not None:
-            return found
-        secret = self._secrets.open(connection.encrypted_secrets)
-        made = self._bind(
-            connection.kind, connection.provider, connection.settings, secret, connection_id=connection.public_id
-        )
-        with self._lock:
-            for stale in [old for old in self._bound if old[0] == connection.id and old != key]:
-                del self._bound[stale]
-            return self._bound.setdefault(key, made)
-
-    def _default(self, kind: str, name: str, settings: Mapping[str, Any]) -> Any:
-        if (kind, name) not in self._defaults:
-            made = self._bind(kind, name, settings, {}, connection_id=f"{kind}:{name}")
-            with self._lock:
-                self._defaults.setdefault((kind, name), made)
-        return self._defaults[kind, name]
-
-    def _bind(
-        self, kind: str, provider: str, settings: Mapping[str, Any], secret: Mapping[str, Any], *, connection_id: str
-    ) -> Any:
-        entry = self._plugins.provider(kind, provider)
-        return providers.bind(entry, settings, secret, self._guard, connection_id)
+        A plugin that fails makes it unwell: only a stranger or an unknown connection is an error.
+        """
+        _authorize(actor, place, "use")
+        connection = self._get(place, connection_id)
+        try:
+            health: Health = self.bound(connection).health()
+        except (PluginError, InvalidInput, ConfigurationError) as error:
+            health = Health(False, error.message)
+        _keep_health(connection, health)
+        return self._get(place, connection_id)
 
     def _check_host(self, actor: Actor, kind: str, provider: str) -> None:
         """Let only instance administrators connect what reaches the server's own files or host."""
@@ -255,7 +241,7 @@ class ConnectionService:
             entry = self._plugins.provider(kind, provider)
         except PluginNotFound:
             return
-        if HOST_CAPABILITIES & entry.capabilities:
+        if HOST_CAPABILITIES & entry.capabilities and actor.kind != "system":
             policy.require_instance_admin(actor, "connection.host")
 
     def _check(self, kind: str, provider: str, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -265,25 +251,89 @@ class ConnectionService:
         check_settings(entry, settings, self._guard)
         return providers.split_secrets(entry.cls.settings_schema, settings)
 
-    def _get(self, project: Project, connection_id: str) -> Connection:
-        connection = Connection.get_or_none(public_id=connection_id, project_id=project.id)
-        if connection is None:
-            raise NotFound(f"The project has no connection {connection_id!r}.")
-        found: Connection = connection
+    def _get(self, place: Place, connection_id: str) -> Connection:
+        found: Connection | None = (
+            Connection.select().where(Connection.public_id == connection_id, _seen_from(place)).first()
+        )
+        if found is None:
+            raise NotFound(f"The {_word(place)} has no connection {connection_id!r}.")
         return found
 
-    def _record(
-        self, actor: Actor, project: Project, connection: Connection, verb: str, before: Any, after: Any
-    ) -> None:
+    def _get_own(self, place: Place, connection_id: str, managed_by: str) -> Connection:
+        """Return one that may be changed here."""
+        connection = self._get(place, connection_id)
+        if isinstance(place, Project) and connection.project_id is None:
+            raise Conflict(
+                f"The connection {connection.name!r} is the organization's.", hint="Change it there, or make one here."
+            )
+        if connection.managed_by != managed_by:
+            raise Conflict(
+                f"The connection {connection.name!r} is managed by {connection.managed_by}.",
+                hint="Change it in the server's settings file, under [[connections]].",
+            )
+        return connection
+
+    def _record(self, actor: Actor, place: Place, connection: Connection, verb: str, before: Any, after: Any) -> None:
         self._events.record(
             f"connection.{verb}",
             actor=actor,
             object_id=connection.public_id,
             object_name=connection.name,
-            project=project,
+            project=place if isinstance(place, Project) else None,
+            organization=place if isinstance(place, Organization) else None,
             before=before,
             after=after,
         )
+
+
+def _authorize(actor: Actor, place: Place, verb: str) -> None:
+    in_project, in_organization = PERMISSIONS[verb]
+    if isinstance(place, Project):
+        authorize(actor, place, in_project)
+    elif actor.kind != "system":
+        find_organization(actor, place.slug, in_organization)
+
+
+def _seen_from(place: Place) -> Any:
+    if isinstance(place, Project):
+        return Connection.visible_in(place)
+    return (Connection.organization == place.id) & Connection.project.is_null()
+
+
+def _owner(place: Place) -> dict[str, Any]:
+    if isinstance(place, Project):
+        return {"organization": place.organization_id, "project": place.id}
+    return {"organization": place.id, "project": None}
+
+
+def _word(place: Place) -> str:
+    return "project" if isinstance(place, Project) else "organization"
+
+
+def _refuse_if_deployed(connection: Connection) -> None:
+    """Raise `Conflict` where a deployment runs at that target: in its project, or in one that has none of the name."""
+    if connection.kind != "deployment_target":
+        return
+    owners = Connection.select(Connection.project).where(
+        Connection.name == connection.name, Connection.project.is_null(False)
+    )
+    if connection.project_id is not None:
+        users = Project.id == connection.project_id
+    else:
+        users = (Project.organization == connection.organization_id) & Project.id.not_in(owners)
+    used = Deployment.select().join(Project).where(users, Deployment.target == connection.name).first()
+    if used is not None:
+        raise Conflict(
+            f"The connection {connection.name!r} is in use by the deployment {used.name!r}.",
+            hint="Delete the deployment first.",
+        )
+
+
+def _keep_health(connection: Connection, health: Health) -> None:
+    """Store what was said, unless the connection has changed since it was asked."""
+    Connection.update(
+        health_ok=health.ok, health_message=health.message[:LONGEST_HEALTH_MESSAGE], health_checked_at_ms=now_ms()
+    ).where(Connection.id == connection.id, Connection.updated_at_ms == connection.updated_at_ms).execute()
 
 
 def _checked(subscriptions: Sequence[str]) -> Sequence[str]:

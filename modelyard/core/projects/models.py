@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from peewee import BigIntegerField, BooleanField, CharField, ForeignKeyField, TextField
+from typing import Any
+
+from peewee import BigIntegerField, BooleanField, CharField, DeferredForeignKey, ForeignKeyField, TextField
 
 from modelyard.core.db import JSONText, Table, new_id, now_ms
 from modelyard.core.identity.models import User
@@ -45,12 +47,16 @@ class OrganizationMember(Table):
 class Connection(Table):
     """A provider with its settings; `encrypted_secrets` is a Fernet token over their JSON, or nothing.
 
-    `subscriptions` are the actions that a notifier is told of, as names or with a star at the end.
+    One without a project is of the organization and serves all its projects; a project's own of the same name wins.
+    `subscriptions` are the actions that a notifier is told of, as names or with a star at the end; `managed_by` is
+    ``api`` or ``settings``; `health_*` is what it last said of itself, None where it was never asked as it is now.
     """
 
     public_id = CharField(max_length=32, unique=True, default=new_id)
     organization = ForeignKeyField(Organization, on_delete="CASCADE", backref="connections")
-    project_id = BigIntegerField(null=True, index=True)
+    organization_id: int
+    project = DeferredForeignKey("Project", null=True, on_delete="CASCADE", backref="connections")
+    project_id: Any
     name = CharField(max_length=63)
     kind = CharField(max_length=20)
     provider = CharField(max_length=63)
@@ -60,9 +66,24 @@ class Connection(Table):
     enabled = BooleanField(default=True)
     created_at_ms = BigIntegerField(default=now_ms)
     updated_at_ms = BigIntegerField(default=now_ms)
+    managed_by = CharField(max_length=20, default="api")
+    health_ok = BooleanField(null=True)
+    health_message = TextField(default="")
+    health_checked_at_ms = BigIntegerField(null=True)
 
     class Meta:
-        indexes = ((("organization", "project_id", "name"), True),)
+        indexes = ((("organization", "project", "name"), True),)
+
+    @classmethod
+    def visible_in(cls, project: Project) -> Any:
+        """Return the condition of those that a project may use: its own, and those of its organization.
+
+        One of the organization is hidden by the project's own of the same name.
+        """
+        own = cls.alias()
+        names = own.select(own.name).where(own.project == project.id)
+        shared = cls.project.is_null() & cls.name.not_in(names)
+        return (cls.organization == project.organization_id) & ((cls.project == project.id) | shared)
 
 
 class Project(Table):
@@ -174,3 +195,14 @@ class MappedRole(Table):
     project_id: int | None
     role = CharField(max_length=20)
     role_by_hand = CharField(max_length=20, null=True)
+
+
+Connection.add_index(
+    Connection.index(
+        Connection.organization,
+        Connection.name,
+        unique=True,
+        where=Connection.project.is_null(),
+        name="connection_of_organization",
+    )
+)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import replace
 from uuid import uuid4
 
@@ -12,7 +13,7 @@ import pytest
 
 from modelyard.core.errors import PluginUnavailable
 from modelyard.core.interfaces import Notification, Notifier, Provider
-from modelyard.core.testing.provider import ProviderContract
+from modelyard.core.testing.provider import ProviderContract, assert_no_secret
 
 
 def notification() -> Notification:
@@ -79,6 +80,14 @@ class NotifierContract(ProviderContract):
 
         assert self.delivered(notifier) in (None, [sent.id])
 
+    def test_a_notification_is_left_as_it_was(self, notifier: Notifier) -> None:
+        sent = notification()
+        before = deepcopy(sent)
+
+        notifier.send(sent)
+
+        assert sent == before
+
     def test_the_same_notification_may_come_twice(self, notifier: Notifier) -> None:
         sent = notification()
 
@@ -110,3 +119,9 @@ class NotifierOutageContract:
 
     def test_its_health_says_so_without_raising(self, unreachable_notifier: Notifier) -> None:
         assert unreachable_notifier.health().ok is False
+
+    def test_no_secret_is_in_what_it_says(self, unreachable_notifier: Notifier) -> None:
+        with pytest.raises(PluginUnavailable) as caught:
+            unreachable_notifier.send(notification())
+
+        assert_no_secret(unreachable_notifier, str(caught.value), unreachable_notifier.health().message)

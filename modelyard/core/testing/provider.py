@@ -14,6 +14,7 @@ import pytest
 
 from modelyard.core.interfaces import Health, Provider
 from modelyard.core.plugin_providers import check_provider
+from modelyard.core.provider_settings import secret_keys, secret_texts
 
 _WATCHED = frozenset(
     {"open", "os.listdir", "os.mkdir", "os.remove", "os.rename", "os.scandir", "socket.connect", "socket.getaddrinfo"}
@@ -50,6 +51,14 @@ def watched_io() -> Iterator[list[str]]:
         yield seen
     finally:
         _watch.seen = None
+
+
+def assert_no_secret(provider: Provider, *texts: str) -> None:
+    """Fail where a text holds the value of a secret setting of the provider."""
+    hidden = secret_keys(type(provider).settings_schema)
+    secrets = secret_texts({key: value for key, value in provider.settings.items() if key in hidden})
+    for text in texts:
+        assert not any(secret and secret in text for secret in secrets), "a secret is in what the provider says"
 
 
 @pytest.mark.modelyard_contract

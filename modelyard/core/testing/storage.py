@@ -12,7 +12,7 @@ import pytest
 
 from modelyard.core.errors import NotFound, PluginUnavailable
 from modelyard.core.interfaces import Provider, Storage, StoredFile
-from modelyard.core.testing.provider import ProviderContract
+from modelyard.core.testing.provider import ProviderContract, assert_no_secret
 
 MIB = 1024 * 1024
 
@@ -281,3 +281,9 @@ class StorageOutageContract:
 
     def test_its_health_says_so_without_raising(self, unreachable_storage: Storage) -> None:
         assert unreachable_storage.health().ok is False
+
+    def test_no_secret_is_in_what_it_says(self, unreachable_storage: Storage) -> None:
+        with pytest.raises(PluginUnavailable) as caught:
+            unreachable_storage.stat("f")
+
+        assert_no_secret(unreachable_storage, str(caught.value), unreachable_storage.health().message)

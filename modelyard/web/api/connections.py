@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask.views import MethodView
 from flask_smorest import Blueprint
 from marshmallow import fields, validate
 
-from modelyard.core.projects.access import role_in
+from modelyard.core.projects.access import office_in, role_in
 from modelyard.core.projects.connections import KINDS
 from modelyard.core.projects.models import Connection, Project
 from modelyard.web.context import actor, open_project, services
@@ -22,6 +23,7 @@ from modelyard.web.schemas.projects import (
 )
 
 URL_PREFIX = "/api/v1/organizations/<organization>/projects/<project>/connections"
+OFFICERS = frozenset({"admin", "owner"})
 LISTING = Listing(
     Connection.name,
     sort={
@@ -41,10 +43,11 @@ LISTING = Listing(
 blueprint = Blueprint("connections", __name__, url_prefix=URL_PREFIX, description="Providers with settings")
 
 
-def show(row: Connection, project: Project) -> dict[str, Any]:
-    """Say whether there are secrets, and leave them out; the other settings are for the project's admins alone.
+def show(row: Connection, *, with_settings: bool) -> dict[str, Any]:
+    """Say whether there are secrets, and leave them out; the other settings are for the admins of its place alone.
 
-    An address may be as good as a secret: many receivers of webhooks know their senders by nothing else.
+    An address may be as good as a secret: many receivers of webhooks know their senders by nothing else. What it said
+    of its health may hold one, too.
     """
     columns = [
         "public_id",
@@ -53,12 +56,26 @@ def show(row: Connection, project: Project) -> dict[str, Any]:
         "provider",
         "subscriptions",
         "enabled",
+        "managed_by",
         "created_at_ms",
         "updated_at_ms",
     ]
-    settings = row.settings if role_in(actor(), project) == "admin" else {}
     shown = {key: getattr(row, key) for key in columns}
-    return {"has_secrets": row.encrypted_secrets is not None, "settings": settings, **shown}
+    health = {key: getattr(row, key) for key in ("health_ok", "health_message", "health_checked_at_ms")}
+    return {
+        "has_secrets": row.encrypted_secrets is not None,
+        "settings": row.settings if with_settings else {},
+        "scope": "organization" if row.project_id is None else "project",
+        "health": None if row.health_ok is None else health if with_settings else {**health, "health_message": ""},
+        **shown,
+    }
+
+
+def show_in(project: Project) -> Callable[[Connection], dict[str, Any]]:
+    """Return what shows a connection in a project to the caller."""
+    is_admin = role_in(actor(), project) == "admin"
+    is_officer = office_in(actor(), project.organization_id) in OFFICERS
+    return lambda row: show(row, with_settings=is_admin if row.project_id is not None else is_officer)
 
 
 @blueprint.route("")
@@ -68,17 +85,17 @@ class ConnectionsView(MethodView):
     @blueprint.arguments(LISTING.arguments, location="query")
     @blueprint.response(200, page_schema(ConnectionSchema))
     def get(self, arguments: dict[str, Any], organization: str, project: str) -> Any:
-        """List the project's connections."""
+        """List the connections that the project can use: its own, and its organization's."""
         here = open_project(organization, project)
         found = services().connections.list(actor(), here)
-        return page_of(found, arguments, LISTING, show=lambda row: show(row, here))
+        return page_of(found, arguments, LISTING, show=show_in(here))
 
     @blueprint.arguments(NewConnectionSchema)
     @blueprint.response(201, ConnectionSchema)
     def post(self, wish: dict[str, Any], organization: str, project: str) -> dict[str, Any]:
         """Make a connection (project admins)."""
         here = open_project(organization, project)
-        return show(services().connections.create(actor(), here, **wish), here)
+        return show_in(here)(services().connections.create(actor(), here, **wish))
 
 
 @blueprint.route("/test")
@@ -100,14 +117,14 @@ class ConnectionView(MethodView):
     def get(self, organization: str, project: str, connection_id: str) -> dict[str, Any]:
         """Show a connection without its secrets."""
         here = open_project(organization, project)
-        return show(services().connections.get(actor(), here, connection_id), here)
+        return show_in(here)(services().connections.get(actor(), here, connection_id))
 
     @blueprint.arguments(ConnectionChangesSchema)
     @blueprint.response(200, ConnectionSchema)
     def patch(self, changes: dict[str, Any], organization: str, project: str, connection_id: str) -> dict[str, Any]:
         """Change a connection."""
         here = open_project(organization, project)
-        return show(services().connections.edit(actor(), here, connection_id, changes), here)
+        return show_in(here)(services().connections.edit(actor(), here, connection_id, changes))
 
     @blueprint.response(204)
     def delete(self, organization: str, project: str, connection_id: str) -> None:
@@ -123,3 +140,14 @@ class SavedConnectionTestView(MethodView):
     def post(self, organization: str, project: str, connection_id: str) -> Any:
         """Ask a saved connection for its health."""
         return services().connections.test_saved(actor(), open_project(organization, project), connection_id)
+
+
+@blueprint.route("/<connection_id>/health")
+class ConnectionHealthView(MethodView):
+    """A saved connection's health, asked now."""
+
+    @blueprint.response(200, ConnectionSchema)
+    def get(self, organization: str, project: str, connection_id: str) -> dict[str, Any]:
+        """Ask a saved connection for its health (editors), and return it with what it said, which is kept."""
+        here = open_project(organization, project)
+        return show_in(here)(services().connections.health(actor(), here, connection_id))

@@ -152,8 +152,16 @@ class ProjectChangesSchema(StrictSchema):
     storage_connection_id = fields.String(allow_none=True)
 
 
+class LastHealthSchema(Schema):
+    """What a connection last said of itself."""
+
+    ok = fields.Boolean(attribute="health_ok", required=True)
+    message = fields.String(attribute="health_message", required=True)
+    checked_at = moment("health_checked_at_ms")
+
+
 class ConnectionSchema(Schema):
-    """A connection; its secrets are not here, only their names."""
+    """A connection; its secrets are not here, only whether there are any."""
 
     id = fields.String(attribute="public_id", required=True)
     name = fields.String(required=True)
@@ -163,6 +171,18 @@ class ConnectionSchema(Schema):
     has_secrets = fields.Boolean(required=True)
     subscriptions = fields.List(fields.String(), required=True)
     enabled = fields.Boolean(required=True)
+    scope = fields.String(
+        required=True, metadata={"description": "`project`, or `organization`: it serves all its projects."}
+    )
+    managed_by = fields.String(
+        required=True, metadata={"description": "`api`, or `settings`: it is changed in the server's settings file."}
+    )
+    health = fields.Nested(
+        LastHealthSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null where it was not asked since it was set as it is."},
+    )
     created_at = moment("created_at_ms")
     updated_at = moment("updated_at_ms")
 
@@ -188,7 +208,10 @@ class NewConnectionSchema(ConnectionTestSchema):
 
 
 class ConnectionChangesSchema(StrictSchema):
-    """What may be changed of a connection; a secret that is left out keeps its value."""
+    """What may be changed of a connection.
+
+    A secret that is left out keeps its value, unless a setting changes that may decide where it is sent.
+    """
 
     settings = fields.Dict(keys=fields.String())
     subscriptions = fields.List(fields.String(validate=validate.Length(1, 100)), validate=validate.Length(0, 50))

@@ -166,6 +166,14 @@ NOTIFIER_FAULTS = {
         """,
         {"test_the_same_notification_may_come_twice"},
     ),
+    "changing what it was given": (
+        """
+        def send(self, notification):
+            self.sent.append(notification.id)
+            notification.event.clear()
+        """,
+        {"test_a_notification_is_left_as_it_was"},
+    ),
 }
 
 TARGET = """
@@ -298,3 +306,16 @@ def test_a_fault_fails_the_tests_that_are_about_it(name: str, failed: dict[str, 
     assert expected <= failed[name]
     if not expected:
         assert failed[name] == set()
+
+
+@pytest.mark.parametrize(("said", "leaks"), [("no route to hunter2", True), ("no route", False), ("", False)])
+def test_a_secret_in_what_is_said_is_found(said: str, leaks: bool) -> None:
+    from modelyard.core.testing.provider import assert_no_secret
+    from tests.core.projects.conftest import Pager
+
+    pager = Pager({"number": 1, "token": "hunter2", "pin": None})
+    if leaks:
+        with pytest.raises(AssertionError, match="a secret is in what"):
+            assert_no_secret(pager, "well", said)
+    else:
+        assert_no_secret(pager, "well", said)
