@@ -56,6 +56,7 @@ def exit_codes() -> dict[type[BaseException], int]:
         core.InvalidTransition: CONFLICT,
         core.LeaseLost: CONFLICT,
         core.TooLarge: INVALID,
+        core.TooManyRequests: UNAVAILABLE,
         core.AuthenticationRequired: PERMISSION,
         core.PermissionDenied: PERMISSION,
         core.ConfigurationError: CONFIGURATION,

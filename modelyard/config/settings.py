@@ -15,11 +15,24 @@ from typing import Any
 from urllib.parse import quote
 
 MOST_SERVER_PROCESSES = 8
+RATE = r"off|[1-9]\d{0,9}/(second|minute|hour|day)"
 
 
-def setting(default: Any, description: str, *, secret: bool = False, least: int = 0, most: int = 2**31 - 1) -> Any:
-    """Declare one setting; without a description it cannot be declared. `least` and `most` bound a number."""
-    return field(default=default, metadata={"description": description, "secret": secret, "least": least, "most": most})
+def setting(
+    default: Any,
+    description: str,
+    *,
+    secret: bool = False,
+    least: int = 0,
+    most: int = 2**31 - 1,
+    pattern: str = "",
+) -> Any:
+    """Declare one setting; without a description it cannot be declared.
+
+    `least` and `most` bound a number; a text must match `pattern` as a whole.
+    """
+    kept = {"description": description, "secret": secret, "least": least, "most": most, "pattern": pattern}
+    return field(default=default, metadata=kept)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +77,26 @@ class ServerSettings:
         100 * 1024**3, "Largest artifact that one upload may bring.", least=1, most=1152921504606846976
     )
     session_hours: int = setting(14 * 24, "How long a sign-in lasts without use, in hours.", least=1, most=87600)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitSettings:
+    """Rate limits: `NUMBER/second`, `/minute`, `/hour` or `/day`, or `off` for one of them."""
+
+    enabled: bool = setting(True, "Whether requests are counted and refused over the limits below.")
+    storage_url: str = setting(
+        "",
+        "`redis://HOST:PORT/0` counts for all server processes; empty: each process counts by itself, so N allow N times.",
+        secret=True,
+    )
+    address: str = setting("600000/minute", "Requests from one address, whoever sends them.", pattern=RATE)
+    reads: str = setting("3000/minute", "Reads of the API by one token or user.", pattern=RATE)
+    writes: str = setting("1200/minute", "Changes by the API by one token or user.", pattern=RATE)
+    tracking: str = setting("300000/minute", "Requests of MLflow clients by one token or user.", pattern=RATE)
+    predictions: str = setting("120000/minute", "Predictions asked for by one token or user.", pattern=RATE)
+    sign_in: str = setting(
+        "120/minute", "Attempts to sign in, and other changes without a sign-in, from one address.", pattern=RATE
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +163,7 @@ class Settings:
     data: DataSettings = field(default_factory=DataSettings)
     database: DatabaseSettings = field(default_factory=DatabaseSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     plugins: PluginSettings = field(default_factory=PluginSettings)
     outgoing: OutgoingSettings = field(default_factory=OutgoingSettings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
@@ -12,6 +13,8 @@ from typing import Any
 from modelyard.config.settings import Settings, declared_settings
 
 CHOICES = {"log.level": ("DEBUG", "INFO", "WARNING", "ERROR"), "log.format": ("auto", "json", "console")}
+
+SWITCHES = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
 
 
 class SettingError(ValueError):
@@ -101,6 +104,10 @@ def _convert(key: str, value: Any, declared: Any, origin: str) -> Any:
         raise SettingError(f"{key} = {value!r} (from {origin}) is not a list of texts.")
     if isinstance(default, Path):
         return Path(str(value)).expanduser()
+    if isinstance(default, bool):
+        if isinstance(value, bool) or str(value).lower() in SWITCHES:
+            return value if isinstance(value, bool) else SWITCHES[str(value).lower()]
+        raise SettingError(f"{key} = {value!r} (from {origin}) is neither true nor false.")
     if isinstance(default, int) and not isinstance(value, bool):
         try:
             number = int(value)
@@ -113,5 +120,7 @@ def _convert(key: str, value: Any, declared: Any, origin: str) -> Any:
     if isinstance(default, str) and isinstance(value, str):
         if key in CHOICES and value not in CHOICES[key]:
             raise SettingError(f"{key} = {value!r} (from {origin}) is none of {', '.join(CHOICES[key])}.")
+        if declared.metadata["pattern"] and not re.fullmatch(declared.metadata["pattern"], value):
+            raise SettingError(f"{key} = {value!r} (from {origin}) is not written as {default!r} is.")
         return value
     raise SettingError(f"{key} = {value!r} (from {origin}) is not a {type(default).__name__}.")

@@ -13,7 +13,7 @@ from modelyard.core import db
 from modelyard.core.bootstrap import Services
 from modelyard.core.db import new_id
 from modelyard.core.errors import TooLarge, Unavailable
-from modelyard.web import api, auth, errors, health, metrics, mlflow, prediction, ui
+from modelyard.web import api, auth, errors, health, limits, metrics, mlflow, prediction, ui
 from modelyard.web.api_document import ModelyardApi
 from modelyard.web.context import services
 
@@ -37,7 +37,10 @@ def create_app(platform: Services) -> Flask:
     app.config.update(MAX_CONTENT_LENGTH=platform.settings.server.max_body_bytes, JSON_SORT_KEYS=False)
     app.url_map.strict_slashes = False
     app.before_request(_begin)
+    limits.register(app, platform.settings.limits)
+    app.before_request(_receive)
     auth.register(app)
+    app.before_request(limits.check_caller)
     errors.register(app)
     api.register(ModelyardApi(app))
     for part in (health, metrics, mlflow, prediction, ui):
@@ -48,11 +51,15 @@ def create_app(platform: Services) -> Flask:
 
 
 def _begin() -> None:
-    """Give the request an id (the caller's, if it is a plain one) and, where it may need one, a database connection."""
+    """Give the request an id: the caller's, if it is a plain one."""
     given = request.headers.get("X-Request-ID", "")
     g.request_id = given if REQUEST_ID.fullmatch(given) else new_id()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
     metrics.begin()
+
+
+def _receive() -> None:
+    """Take in the body and then, where it may be needed, a database connection."""
     _receive_body()
     if request.endpoint not in auth.OPEN_ENDPOINTS:
         _take_connection()
@@ -88,6 +95,7 @@ def _finish(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.get("request_id", "")
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
+    limits.tell(response)
     metrics.finish(response)
     return response
 

@@ -31,7 +31,7 @@ def _authenticate() -> None:
 def _actor() -> Actor:
     """Return who asks; a credential that is shown must be good, whatever the address."""
     address = request.remote_addr or ""
-    token = _shown_token()
+    token = shown_token()
     if token is not None:
         found = services().tokens.find(token)
         if found is None:
@@ -45,7 +45,8 @@ def _actor() -> Actor:
     return actor_of_user(user, request_id=g.request_id, address=address)
 
 
-def _shown_token() -> str | None:
+def shown_token() -> str | None:
+    """Return the token that the request shows as Bearer or as Basic's password; None where it shows none."""
     if "Authorization" not in request.headers:
         return None
     scheme, _, value = request.headers["Authorization"].partition(" ")

@@ -12,8 +12,10 @@ from modelyard.config.settings import DatabaseSettings, SecretSettings, Settings
 from modelyard.config.sources import CHOICES, SettingError, load_settings
 
 KEYS = [key for key, _ in declared_settings()]
-NUMBERS = [key for key, declared in declared_settings() if isinstance(declared.default, int)]
+NUMBERS = [key for key, declared in declared_settings() if type(declared.default) is int]
+SWITCHED = [key for key, declared in declared_settings() if type(declared.default) is bool]
 TEXTS = [key for key, declared in declared_settings() if isinstance(declared.default, str)]
+PATTERNS = [key for key, declared in declared_settings() if declared.metadata["pattern"]]
 LISTS = [key for key, declared in declared_settings() if isinstance(declared.default, tuple)]
 
 
@@ -144,7 +146,7 @@ class TestWhichFile:
             load_settings(**{"environ": {}, **named})
 
 
-FREE_TEXTS = [key for key in TEXTS if key not in CHOICES]
+FREE_TEXTS = [key for key in TEXTS if key not in CHOICES and key not in PATTERNS]
 
 
 @given(st.sampled_from(FREE_TEXTS), st.text(min_size=1).filter(lambda text: "\0" not in text))
@@ -157,6 +159,22 @@ def test_a_choice_takes_its_values_only(key: str) -> None:
     assert _value(load_settings(environ={_variable(key): CHOICES[key][-1]}), key) == CHOICES[key][-1]
     with pytest.raises(SettingError, match=f"{key} = 'loud'.*{CHOICES[key][0]}"):
         load_settings(environ={_variable(key): "loud"})
+
+
+@pytest.mark.parametrize("key", SWITCHED)
+def test_a_switch_is_on_or_off(key: str) -> None:
+    for text, value in (("true", True), ("No", False), ("1", True), ("FALSE", False)):
+        assert _value(load_settings(environ={_variable(key): text}), key) is value
+    with pytest.raises(SettingError, match=f"{key} = 'perhaps' .*neither true nor false"):
+        load_settings(environ={_variable(key): "perhaps"})
+
+
+@pytest.mark.parametrize("text", ["many", "60", "60/fortnight", "0/minute", "60/minute;1/second", "-1/minute"])
+def test_a_rate_is_a_number_and_a_unit(text: str) -> None:
+    assert load_settings(environ={"MODELYARD_LIMITS_READS": "7/hour"}).limits.reads == "7/hour"
+    assert load_settings(environ={"MODELYARD_LIMITS_READS": "off"}).limits.reads == "off"
+    with pytest.raises(SettingError, match=r"limits\.reads = .* is not written as '3000/minute' is"):
+        load_settings(environ={"MODELYARD_LIMITS_READS": text})
 
 
 def test_a_slip_of_the_pen_is_named() -> None:
