@@ -86,7 +86,7 @@ class LimitSettings:
     enabled: bool = setting(True, "Whether requests are counted and refused over the limits below.")
     storage_url: str = setting(
         "",
-        "`redis://HOST:PORT/0` counts for all server processes; empty: each process counts by itself, so N allow N times.",
+        "`redis://HOST:PORT/0` counts for all server processes; empty: each counts by itself, so N allow N times.",
         secret=True,
     )
     address: str = setting("600000/minute", "Requests from one address, whoever sends them.", pattern=RATE)

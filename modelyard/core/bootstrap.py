@@ -14,6 +14,7 @@ from modelyard.core.deployments.reconcile import Reconciler
 from modelyard.core.deployments.service import DeploymentService
 from modelyard.core.errors import ConfigurationError, Unavailable
 from modelyard.core.events import Events
+from modelyard.core.idempotency import IdempotencyService
 from modelyard.core.identity.service import SessionService, TokenService, UserService
 from modelyard.core.logs import configure_logging
 from modelyard.core.migrations import cannot_open, pending
@@ -39,6 +40,7 @@ class Services:
     plugins: PluginManager
     guard: Guard
     events: Events
+    idempotency: IdempotencyService
     users: UserService
     sessions: SessionService
     tokens: TokenService
@@ -137,6 +139,7 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
         plugins=plugins,
         guard=guard,
         events=events,
+        idempotency=IdempotencyService(secrets),
         users=UserService(events),
         sessions=SessionService(events, settings.server.session_hours * 3600),
         tokens=TokenService(events),

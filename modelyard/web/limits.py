@@ -1,9 +1,9 @@
 """Rate limits: how many requests an address and a caller may send in a second, a minute, an hour or a day.
 
-The counters are those of `limits`, the library under Flask-Limiter, asked directly: Flask-Limiter finds out anew for each
-request which of its limits hold, which takes 140 µs where the counting takes 7. They stand in the memory of each process,
-or in Redis for all of them; while Redis does not answer each process counts by itself. No key holds a secret: a caller is
-the public id of its token or user, and an IPv6 address counts as its /64 network.
+The counters are those of `limits`, the library under Flask-Limiter, asked directly: Flask-Limiter finds out anew for
+each request which of its limits hold, which takes 140 µs where the counting takes 7. They stand in the memory of each
+process, or in Redis for all of them; while Redis does not answer each process counts by itself. No key holds a secret:
+a caller is the public id of its token or user, and an IPv6 address counts as its /64 network.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def test_requests_are_counted_under_labels_that_we_know(app: Flask, client: Flas
     endpoints = {*app.view_functions, "none"}
     import re
 
-    assert {found for name in after for found in re.findall(r'endpoint="([^"]*)"', name)} <= endpoints
+    assert {found for name in changed for found in re.findall(r'endpoint="([^"]*)"', name)} <= endpoints
 
 
 @on_sqlite
