@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 from modelyard.config.settings import Settings
 from modelyard.core import bootstrap, db
 from modelyard.web.app import create_app
+from modelyard.web.rate_counters import ProcessCounters
 from tests.factories import PASSWORD, Factories
 from tests.functional.running_server import eventually, free_port
 from tests.parts import command
@@ -151,6 +152,21 @@ def test_a_limit_or_all_can_be_switched_off(limited: Any, off: dict[str, Any]) -
     assert "RateLimit-Limit" not in answers[0].headers
 
 
+def test_counters_run_out_and_are_thrown_away(database_kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("modelyard.web.rate_counters.time.time", lambda: now[0])
+    counters = ProcessCounters()
+    assert [counters.incr("a", 60) for _ in range(3)] == [1, 2, 3]
+    now[0] += 59
+    assert (counters.get("a"), counters.get_expiry("a")) == (3, 1060)
+    now[0] += 2
+    assert (counters.get("a"), counters.incr("b", 60)) == (0, 1)
+    assert (counters.incr("a", 60), counters.get_expiry("a")) == (1, 1121)
+    now[0] += 100
+    counters.incr("c", 60)
+    assert counters.reset() == 1
+
+
 @pytest.fixture
 def redis_port() -> int:
     return free_port()
@@ -205,7 +221,7 @@ def test_without_redis_each_process_counts_by_itself(
     assert statuses([site.get(PAGE, headers) for _ in range(3)]) == [200, 200, 429]
     assert [record.message.count("Redis does not answer") for record in caplog.records] == [1]
     redis, process = start_redis()
-    monkeypatch.setattr("modelyard.web.limits.RETRY_REDIS_SECONDS", 0)
+    monkeypatch.setattr("modelyard.web.rate_counters.RETRY_REDIS_SECONDS", 0)
     site.client.application.extensions["modelyard.limits"]._shared_from = 0
     assert statuses([site.get(PAGE, headers) for _ in range(3)]) == [200, 200, 429]
     process.kill()
