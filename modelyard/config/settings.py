@@ -8,13 +8,16 @@ object.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 MOST_SERVER_PROCESSES = 8
+ADDRESS = r"https?://[^/?#\s]+(/[^?#\s]*)?"
+ORIGIN = r"https?://[a-z0-9.-]+(:\d+)?|https?://\[[0-9a-f:]+\](:\d+)?"
 RATE = r"off|[1-9]\d{0,9}/(second|minute|hour|day)"
 
 
@@ -26,12 +29,23 @@ def setting(
     least: int = 0,
     most: int = 2**31 - 1,
     pattern: str = "",
+    check: Callable[[str], object] | None = None,
+    example: str = "",
 ) -> Any:
     """Declare one setting; without a description it cannot be declared.
 
-    `least` and `most` bound a number; a text must match `pattern` as a whole.
+    `least` and `most` bound a number; a text, or each of a list, must match `pattern` as a whole, and `check` raises
+    ValueError for one that cannot be taken; `example` is what the error shows in place of the default.
     """
-    kept = {"description": description, "secret": secret, "least": least, "most": most, "pattern": pattern}
+    kept = {
+        "description": description,
+        "secret": secret,
+        "least": least,
+        "most": most,
+        "pattern": pattern,
+        "check": check,
+        "example": example,
+    }
     return field(default=default, metadata=kept)
 
 
@@ -67,7 +81,24 @@ class ServerSettings:
 
     host: str = setting("127.0.0.1", "Address to listen on; loopback unless you say otherwise.")
     port: int = setting(5000, "Port to listen on; 0 takes any free one.", most=65535)
-    public_url: str = setting("", "Address by which users reach this server; empty is http://HOST:PORT.")
+    public_url: str = setting(
+        "",
+        "Address by which users reach this server; empty is http://HOST:PORT.",
+        pattern=ADDRESS,
+        example="https://models.example",
+    )
+    trusted_proxies: tuple[str, ...] = setting(
+        (),
+        "Networks of the proxies in front, as CIDR, separated by commas; only their X-Forwarded-For and -Proto count.",
+        check=ip_network,
+        example="10.0.0.0/8",
+    )
+    cors_origins: tuple[str, ...] = setting(
+        (),
+        "Origins (`https://app.example`) whose pages may read the API's answers, separated by commas; else none may.",
+        pattern=ORIGIN,
+        example="https://app.example",
+    )
     workers: int = setting(0, "Server processes; 0 is one on SQLite and one for each core (at most 8) on PostgreSQL.")
     threads: int = setting(64, "Threads of each server process.", least=1, most=10000)
     max_body_bytes: int = setting(
@@ -134,6 +165,8 @@ class OutgoingSettings:
     allowed_networks: tuple[str, ...] = setting(
         (),
         "Private networks that webhooks may reach, as CIDR, separated by commas; public addresses are always allowed.",
+        check=ip_network,
+        example="10.0.0.0/8",
     )
 
 

@@ -99,9 +99,9 @@ def _convert(key: str, value: Any, declared: Any, origin: str) -> Any:
     default = declared.default
     if isinstance(default, tuple):
         parts = value.split(",") if isinstance(value, str) else value
-        if isinstance(parts, list | tuple) and all(isinstance(part, str) for part in parts):
-            return tuple(part.strip() for part in parts if part.strip())
-        raise SettingError(f"{key} = {value!r} (from {origin}) is not a list of texts.")
+        if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+            raise SettingError(f"{key} = {value!r} (from {origin}) is not a list of texts.")
+        return tuple(_text(key, part.strip(), declared, origin) for part in parts if part.strip())
     if isinstance(default, Path):
         return Path(str(value)).expanduser()
     if isinstance(default, bool):
@@ -109,18 +109,33 @@ def _convert(key: str, value: Any, declared: Any, origin: str) -> Any:
             return value if isinstance(value, bool) else SWITCHES[str(value).lower()]
         raise SettingError(f"{key} = {value!r} (from {origin}) is neither true nor false.")
     if isinstance(default, int) and not isinstance(value, bool):
-        try:
-            number = int(value)
-        except (TypeError, ValueError):
-            raise SettingError(f"{key} = {value!r} (from {origin}) is not a whole number.") from None
-        least, most = declared.metadata["least"], declared.metadata["most"]
-        if not least <= number <= most:
-            raise SettingError(f"{key} = {number} (from {origin}) is not from {least} to {most}.")
-        return number
+        return _number(key, value, declared, origin)
     if isinstance(default, str) and isinstance(value, str):
-        if key in CHOICES and value not in CHOICES[key]:
-            raise SettingError(f"{key} = {value!r} (from {origin}) is none of {', '.join(CHOICES[key])}.")
-        if declared.metadata["pattern"] and not re.fullmatch(declared.metadata["pattern"], value):
-            raise SettingError(f"{key} = {value!r} (from {origin}) is not written as {default!r} is.")
-        return value
+        return _text(key, value, declared, origin) if value else value
     raise SettingError(f"{key} = {value!r} (from {origin}) is not a {type(default).__name__}.")
+
+
+def _number(key: str, value: Any, declared: Any, origin: str) -> int:
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        raise SettingError(f"{key} = {value!r} (from {origin}) is not a whole number.") from None
+    least, most = declared.metadata["least"], declared.metadata["most"]
+    if not least <= number <= most:
+        raise SettingError(f"{key} = {number} (from {origin}) is not from {least} to {most}.")
+    return number
+
+
+def _text(key: str, text: str, declared: Any, origin: str) -> str:
+    if key in CHOICES and text not in CHOICES[key]:
+        raise SettingError(f"{key} = {text!r} (from {origin}) is none of {', '.join(CHOICES[key])}.")
+    pattern, check = declared.metadata["pattern"], declared.metadata["check"]
+    mend = f"Write it as {declared.metadata['example'] or declared.default!r} is."
+    if pattern and not re.fullmatch(pattern, text):
+        raise SettingError(f"{key} = {text!r} (from {origin}) cannot be taken. {mend}")
+    if check is not None:
+        try:
+            check(text)
+        except ValueError as error:
+            raise SettingError(f"{key} = {text!r} (from {origin}): {error}. {mend}") from None
+    return text

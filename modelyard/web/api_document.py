@@ -12,7 +12,7 @@ from typing import Any
 from apispec import BasePlugin
 from flask import Flask, Response, request
 from flask_smorest import Api
-from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, HTTPException, UnsupportedMediaType
 
 from modelyard import __version__
 from modelyard.core.errors import InvalidInput
@@ -112,12 +112,8 @@ def _refuse_what_nobody_can_keep() -> None:
 
 
 def _read_json() -> Any:
-    data = request.get_data(cache=True)
-    limit = request.max_content_length
-    if request.content_length is None and limit is not None and len(data) >= limit:
-        raise RequestEntityTooLarge  # werkzeug cuts a body of unknown length at the limit without a word
     try:
-        return json.loads(data)
+        return json.loads(request.get_data(cache=True))
     except RecursionError:
         raise BadRequest("The JSON of the body is nested too deeply.") from None
     except ValueError as error:

@@ -13,21 +13,27 @@ from modelyard.core import db
 from modelyard.core.bootstrap import Services
 from modelyard.core.db import new_id
 from modelyard.core.errors import TooLarge, Unavailable
-from modelyard.web import api, auth, edits, errors, health, limits, metrics, mlflow, prediction, ui
+from modelyard.web import (
+    api,
+    auth,
+    cors,
+    edits,
+    errors,
+    health,
+    limits,
+    metrics,
+    mlflow,
+    prediction,
+    security_headers,
+    slow_clients,
+    ui,
+)
 from modelyard.web.api_document import ModelyardApi
 from modelyard.web.context import services
+from modelyard.web.proxies import TrustedProxies
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 STREAMING = re.compile(r"^/serve/|api/2\.0/mlflow-artifacts/artifacts/")
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Content-Security-Policy": (
-        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-        "object-src 'none'; base-uri 'self'; frame-ancestors 'none'; form-action 'self'"
-    ),
-}
 
 
 def create_app(platform: Services) -> Flask:
@@ -36,8 +42,14 @@ def create_app(platform: Services) -> Flask:
     app.extensions["modelyard"] = platform
     app.config.update(MAX_CONTENT_LENGTH=platform.settings.server.max_body_bytes, JSON_SORT_KEYS=False)
     app.url_map.strict_slashes = False
+    settings = platform.settings
+    if settings.server.trusted_proxies:
+        app.wsgi_app = TrustedProxies(app.wsgi_app, settings.server.trusted_proxies)  # type: ignore[method-assign]
     app.before_request(_begin)
-    limits.register(app, platform.settings.limits)
+    security_headers.register(app, settings.public_url)
+    cors.register(app, settings.server.cors_origins)
+    limits.register(app, settings.limits)
+    slow_clients.register(app, settings.server.threads)
     app.before_request(_receive)
     auth.register(app)
     app.before_request(limits.check_caller)
@@ -73,12 +85,18 @@ def _receive_body() -> None:
         request.max_content_length = limits.max_artifact_bytes
         return
     try:
-        request.get_data(cache=True)
+        data = request.get_data(cache=True)
     except RequestEntityTooLarge:
-        raise TooLarge(
-            f"The request body has more than {limits.max_body_bytes} bytes, the limit of server.max_body_bytes.",
-            hint="Split it across several requests.",
-        ) from None
+        raise _too_large(limits.max_body_bytes) from None
+    if request.content_length is None and len(data) >= limits.max_body_bytes:
+        raise _too_large(limits.max_body_bytes)  # werkzeug cuts a body of unknown length at the limit without a word
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(
+        f"The request body has more than {limit} bytes, the limit of server.max_body_bytes.",
+        hint="Split it across several requests.",
+    )
 
 
 def _take_connection() -> None:
@@ -93,10 +111,8 @@ def _take_connection() -> None:
 
 
 def _finish(response: Response) -> Response:
-    response = edits.finish(response)
+    response = slow_clients.watch(edits.finish(response))
     response.headers["X-Request-ID"] = g.get("request_id", "")
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
     limits.tell(response)
     metrics.finish(response)
     return response
