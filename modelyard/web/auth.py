@@ -10,7 +10,7 @@ from modelyard.core.identity.service import actor_of_token, actor_of_user, anony
 from modelyard.web.context import services
 
 COOKIE = "modelyard_session"
-OPEN_ENDPOINTS = frozenset({None, "ui.asset", "ui.page", "health.live"})
+OPEN_ENDPOINTS = frozenset({None, "ui.api_docs", "ui.asset", "ui.page", "health.live"})
 """What is answered without a look at who asks, and without a database."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 PROOF_HEADER = "X-Requested-With"
