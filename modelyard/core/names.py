@@ -11,12 +11,15 @@ SLUG = re.compile(r"[a-z0-9](-?[a-z0-9])*")
 MAX_SLUG = 63
 RESERVED_SLUGS = frozenset(
     [
+        "account",
         "admin",
         "api",
         "assets",
+        "auth",
         "docs",
         "events",
         "health",
+        "invitations",
         "login",
         "metrics",
         "mlflow",
@@ -24,9 +27,11 @@ RESERVED_SLUGS = frozenset(
         "organizations",
         "plugins",
         "projects",
+        "reset-password",
         "serve",
         "session",
         "settings",
+        "setup",
         "sign-in",
         "sign-out",
         "static",

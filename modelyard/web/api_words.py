@@ -47,11 +47,15 @@ MEANINGS = {
     "version": "The version: a number, or where it says so an alias or `latest`.",
 }
 
+NO_FILTERS = frozenset({"cursor", "limit", "lines", "path"})
+"""Parameters of a query that choose no rows; every other one that does not say what it is, is a filter of a list."""
+
 EXAMPLES: dict[str, dict[str, Any]] = {
     "ConnectionChanges": {"subscriptions": ["model_version.*"], "enabled": True},
     "ConnectionTest": {"kind": "notifier", "provider": "webhook", "settings": {"url": "https://chat.example/hook"}},
     "DeploymentChanges": {"version": "4", "replicas": 2},
     "ModelChanges": {"description": "Who leaves next month."},
+    "NewBlock": {"reason": "It leaks connections; see ticket 4711."},
     "NewConnection": {
         "kind": "notifier",
         "provider": "webhook",
@@ -80,6 +84,8 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     """Give every parameter and every field of a body its meaning, and every body its example."""
     schemas = document["components"]["schemas"]
     for parameter in _parameters(document):
+        if parameter["in"] == "query" and parameter["name"] not in NO_FILTERS:
+            parameter.setdefault("description", f"Only those whose {parameter['name'].replace('_', ' ')} is this.")
         _describe(parameter, parameter["name"])
     for name in _bodies(document):
         for field, described in schemas[name].get("properties", {}).items():

@@ -23,6 +23,7 @@ from modelyard.web import (
     limits,
     metrics,
     mlflow,
+    oidc,
     prediction,
     security_headers,
     slow_clients,
@@ -58,6 +59,7 @@ def create_app(platform: Services) -> Flask:
     edits.register(app)
     for part in (health, metrics, mlflow, prediction, ui):
         part.register(app)
+    oidc.register(app, platform)
     app.after_request(_finish)
     app.teardown_request(_give_back_connection)
     return app

@@ -22,7 +22,9 @@ EXTENSION = "modelyard.limits"
 UNLIMITED = OPEN_ENDPOINTS | {"health.ready", "metrics"}
 KIND_OF_BLUEPRINT = {"mlflow": "tracking", "prediction": "predictions"}
 SIGN_IN_ENDPOINTS = frozenset({"session.SessionView"})
-"""Where a password or another proof is tried: counted by address, whatever session comes along."""
+"""Where a password or another proof is sent: counted by address, whatever session comes along."""
+SIGN_IN_PAGES = frozenset({"oidc.start", "oidc.callback"})
+"""The same for what browsers are sent to."""
 
 
 def register(app: Flask, settings: LimitSettings) -> None:
@@ -59,7 +61,7 @@ def _kind() -> str:
     if known is not None:
         return known
     if request.method in SAFE_METHODS:
-        return "reads"
+        return "sign_in" if request.endpoint in SIGN_IN_PAGES else "reads"
     return "sign_in" if request.endpoint in SIGN_IN_ENDPOINTS or not actor().is_signed_in else "writes"
 
 

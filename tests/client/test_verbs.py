@@ -14,6 +14,7 @@ def _project(client: Client) -> Project:
 
 # fmt: off
 VERBS = [
+    (lambda c: c.session.options(), "GET", "/api/v1/sign-in-options", None),
     (lambda c: c.tokens.revoke("t1"), "DELETE", "/api/v1/tokens/t1", None),
     (lambda c: c.organizations.get("acme"), "GET", "/api/v1/organizations/acme", None),
     (lambda c: c.organizations.create("acme", owner="ada"), "POST", "/api/v1/organizations",
@@ -24,6 +25,9 @@ VERBS = [
     (lambda c: c.projects.create("acme", "churn", name="Churn"), "POST", "/api/v1/organizations/acme/projects",
      {"slug": "churn", "name": "Churn"}),
     (lambda c: c.plugins.get("log"), "GET", "/api/v1/plugins/log", None),
+    (lambda c: c.plugins.block("s3", reason="leaks"), "POST", "/api/v1/plugins/s3/block",
+     {"reason": "leaks", "force": False}),
+    (lambda c: c.plugins.unblock("s3"), "DELETE", "/api/v1/plugins/s3/block", None),
     (lambda c: _project(c).get(), "GET", PROJECT, None),
     (lambda c: _project(c).edit(archived=False, name="N"), "PATCH", PROJECT, {"archived": False, "name": "N"}),
     (lambda c: _project(c).members.set("bo", "viewer"), "PUT", f"{PROJECT}/members/bo", {"role": "viewer"}),
@@ -42,6 +46,8 @@ VERBS = [
     (lambda c: _project(c).runs.delete("r1"), "DELETE", f"{PROJECT}/runs/r1", None),
     (lambda c: _project(c).runs.restore("r1"), "POST", f"{PROJECT}/runs/r1/restore", None),
     (lambda c: _project(c).create_experiment("e"), "POST", f"{PROJECT}/experiments", {"name": "e"}),
+    (lambda c: _project(c).members.remove("bo"), "DELETE", f"{PROJECT}/members/bo", None),
+    (lambda c: _project(c).models.get("risk"), "GET", f"{PROJECT}/models/risk", None),
     (lambda c: _project(c).models.get("a b/ü"), "GET", f"{PROJECT}/models/a b/ü", None),
     (lambda c: _project(c).models.create("risk", tags={"a": "b"}), "POST", f"{PROJECT}/models",
      {"name": "risk", "tags": {"a": "b"}}),

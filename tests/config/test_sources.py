@@ -12,8 +12,8 @@ from modelyard.config.settings import DatabaseSettings, SecretSettings, Settings
 from modelyard.config.sources import CHOICES, SettingError, load_settings
 
 KEYS = [key for key, _ in declared_settings()]
-NUMBERS = [key for key, declared in declared_settings() if type(declared.default) is int]
-SWITCHED = [key for key, declared in declared_settings() if type(declared.default) is bool]
+TRUTHS = [key for key, declared in declared_settings() if isinstance(declared.default, bool)]
+NUMBERS = [key for key, declared in declared_settings() if isinstance(declared.default, int) and key not in TRUTHS]
 TEXTS = [key for key, declared in declared_settings() if isinstance(declared.default, str)]
 PATTERNS = [key for key, declared in declared_settings() if declared.metadata["pattern"]]
 LISTS = [
@@ -74,6 +74,17 @@ def test_a_setting_that_is_told_does_not_touch_the_others(keys: set[str], data: 
     for key, declared in declared_settings():
         assert _value(settings, key) == told.get(key, declared.default)
     assert set(settings.origins) == keys
+
+
+@pytest.mark.parametrize("key", TRUTHS)
+def test_a_truth_is_told_in_words(tmp_path: Path, key: str) -> None:
+    section, name = key.split(".")
+    for word, value in (("true", True), ("ON", True), ("1", True), ("false", False), ("no", False), ("0", False)):
+        assert _value(load_settings(environ={_variable(key): word}), key) is value
+    assert _value(load_settings(file=_file(tmp_path, f"[{section}]\n{name} = true\n")), key) is True
+    for wrong in ("maybe", "2"):
+        with pytest.raises(SettingError, match=f"{key} = '{wrong}' .* is neither true nor false"):
+            load_settings(environ={_variable(key): wrong})
 
 
 @pytest.mark.parametrize(
@@ -163,14 +174,6 @@ def test_a_choice_takes_its_values_only(key: str) -> None:
     assert _value(load_settings(environ={_variable(key): CHOICES[key][-1]}), key) == CHOICES[key][-1]
     with pytest.raises(SettingError, match=f"{key} = 'loud'.*{CHOICES[key][0]}"):
         load_settings(environ={_variable(key): "loud"})
-
-
-@pytest.mark.parametrize("key", SWITCHED)
-def test_a_switch_is_on_or_off(key: str) -> None:
-    for text, value in (("true", True), ("No", False), ("1", True), ("FALSE", False)):
-        assert _value(load_settings(environ={_variable(key): text}), key) is value
-    with pytest.raises(SettingError, match=f"{key} = 'perhaps' .*neither true nor false"):
-        load_settings(environ={_variable(key): "perhaps"})
 
 
 @pytest.mark.parametrize("text", ["many", "60", "60/fortnight", "0/minute", "60/minute;1/second", "-1/minute"])

@@ -72,6 +72,10 @@ class SessionService:
         matches = credentials.password_matches(password, user.password_hash if user else None)
         if user is None or not matches:
             raise AuthenticationRequired("The username or the password is not right.")
+        return user, self.open(user, address=address, user_agent=user_agent, request_id=request_id)
+
+    def open(self, user: User, *, address: str, user_agent: str, request_id: str) -> str:
+        """Open a session for somebody who has proved who they are; returns the cookie's secret."""
         secret = credentials.new_secret()
         actor = Actor(kind="user", id=user.public_id, name=user.username, request_id=request_id, address=address)
         now = now_ms()
@@ -85,7 +89,7 @@ class SessionService:
                 user_agent=user_agent[:400],
             )
             self._events.record("session.opened", actor=actor, object_id=user.public_id, object_name=user.username)
-        return user, secret
+        return secret
 
     def find(self, secret: str) -> User | None:
         """Return the user whose live session this is, and keep the session alive; None for any other secret."""

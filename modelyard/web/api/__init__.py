@@ -14,10 +14,23 @@ from modelyard.web.api import (
     projects,
     runs,
     session,
+    sign_in_options,
     tokens,
 )
 
-RESOURCES = (session, tokens, organizations, projects, connections, runs, models, deployments, events, plugins)
+RESOURCES = (
+    session,
+    sign_in_options,
+    tokens,
+    organizations,
+    projects,
+    connections,
+    runs,
+    models,
+    deployments,
+    events,
+    plugins,
+)
 
 
 def register(api: Api) -> None:
