@@ -207,11 +207,27 @@ class OidcSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TelemetrySettings:
+    """Metrics and traces that are sent somewhere; `/metrics` is there for Prometheus in any case."""
+
+    statsd_host: str = setting("", "Host of a statsd server that is told what Prometheus can ask for; empty is none.")
+    statsd_port: int = setting(8125, "Its UDP port.", least=1, most=65535)
+    statsd_prefix: str = setting("modelyard", "What the names of its metrics begin with.")
+    otlp_endpoint: str = setting(
+        "",
+        "Address of an OpenTelemetry collector (OTLP over HTTP) that gets traces of requests; empty is none.",
+        pattern=ADDRESS,
+        example="http://127.0.0.1:4318",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class LogSettings:
     """Logging."""
 
     level: str = setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
     format: str = setting("auto", "`json`, `console`, or `auto`: console on a terminal, else JSON.")
+    access: bool = setting(False, "Whether each answered request is a line of the log.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,6 +243,7 @@ class Settings:
     outgoing: OutgoingSettings = field(default_factory=OutgoingSettings)
     secret: SecretSettings = field(default_factory=SecretSettings)
     oidc: OidcSettings = field(default_factory=OidcSettings)
+    telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     log: LogSettings = field(default_factory=LogSettings)
     origins: Mapping[str, str] = field(default_factory=dict)
 

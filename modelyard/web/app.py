@@ -106,7 +106,7 @@ def _take_connection() -> None:
     try:
         held.__enter__()
     except Unavailable:
-        if request.endpoint != "health.ready":  # which is there to say so
+        if request.endpoint not in {"health.ready", "metrics"}:  # which are there to say so
             raise
     else:
         g.connection = held

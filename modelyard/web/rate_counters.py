@@ -19,6 +19,7 @@ from limits.storage import Storage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter
 
 from modelyard.config.settings import LimitSettings
+from modelyard.core import telemetry
 from modelyard.core.errors import ConfigurationError, TooManyRequests
 
 log = structlog.get_logger("modelyard.web")
@@ -113,6 +114,7 @@ def _count(window: FixedWindowRateLimiter, rate: RateLimitItem, name: str, who: 
     stats = window.get_window_stats(rate, name, who)
     seconds = max(1, int(stats.reset_time - time.time()) + 1)
     if not taken:
+        telemetry.LIMITED.add(name)
         raise TooManyRequests(
             f"More than {rate.amount} requests came within one {rate.GRANULARITY.name} (the limit limits.{name}).",
             hint=f"Wait {seconds} s.",

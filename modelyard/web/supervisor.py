@@ -163,9 +163,8 @@ def child_environment(settings: Settings) -> dict[str, str]:
     }
     metrics = settings.data.directory.resolve() / "metrics"
     shutil.rmtree(metrics, ignore_errors=True)
-    if settings.server_processes > 1:
-        metrics.mkdir(parents=True)
-        environment["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
+    metrics.mkdir(parents=True)
+    environment["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
     return environment
 
 

@@ -12,7 +12,8 @@ from modelyard.config.settings import Settings
 from modelyard.core import db
 from modelyard.core.bootstrap import Services
 from modelyard.core.errors import PluginUnavailable
-from modelyard.core.jobs import WorkerRow
+from modelyard.core.identity.models import ApiToken
+from modelyard.core.jobs import Job, WorkerRow, enqueue
 from tests.factories import Factories
 from tests.web.test_problems import problem
 
@@ -54,6 +55,14 @@ def test_strangers_learn_the_state_and_nothing_more(client: FlaskClient, factori
     assert client.get("/metrics", headers=root, **AWAY).status_code == 200
 
 
+@on_sqlite
+def test_a_token_for_metrics_reads_them_and_nothing_else(client: FlaskClient, factories: Factories) -> None:
+    headers = factories.headers(factories.user())
+    ApiToken.update(scopes=["metrics"]).execute()
+    assert client.get("/metrics", headers=headers, **AWAY).status_code == 200
+    assert client.get("/api/v1/organizations", headers=headers, **AWAY).status_code == 403
+
+
 @pytest.fixture
 def without_database(settings: Settings, client: FlaskClient) -> FlaskClient:
     """A server whose database has gone away."""
@@ -74,6 +83,7 @@ def test_without_a_database_it_lives_and_is_not_ready(without_database: FlaskCli
     assert problem(asked, 503, "unavailable")["hint"]
     assert asked.headers["Retry-After"] == "1"
     assert client.get("/api/v1/nothing").status_code == 404
+    assert samples(client)["modelyard_database_up"] == 0
 
 
 def samples(client: FlaskClient) -> dict[str, float]:
@@ -110,4 +120,19 @@ def test_failures_of_plugins_are_counted(services: Services, client: FlaskClient
     for _ in range(2):
         with pytest.raises(PluginUnavailable):
             services.guard.call('odd"plug\\in', "send", fail, deadline_seconds=5)
-    assert samples(client)['modelyard_plugin_failures_total{plugin="odd\\"plug\\\\in",operation="send"}'] == 2
+    labels = '{operation="send",outcome="plugin_unavailable",plugin="odd\\"plug\\\\in"}'
+    assert samples(client)[f"modelyard_plugin_calls_total{labels}"] == 2
+
+
+@on_sqlite
+def test_what_waits_is_shown_as_it_is_now(client: FlaskClient) -> None:
+    before = samples(client)
+    assert before["modelyard_database_up"] == 1
+    Job.create(kind="a", arguments={}, state="failed")
+    enqueue("a", {})
+    WorkerRow.create(name="w", host="h", pid=1)
+    WorkerRow.create(name="old", host="h", pid=2, seen_at_ms=1)
+    after = samples(client)
+    assert (after['modelyard_jobs{state="failed"}'], after['modelyard_jobs{state="queued"}']) == (1, 1)
+    assert (before["modelyard_workers"], after["modelyard_workers"]) == (0, 1)
+    assert [name for name in after if name.startswith("modelyard_build_info{")]
