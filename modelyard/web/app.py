@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import structlog
@@ -27,11 +28,14 @@ from modelyard.web import (
     prediction,
     security_headers,
     slow_clients,
+    tracing,
     ui,
 )
 from modelyard.web.api_document import ModelyardApi
 from modelyard.web.context import services
 from modelyard.web.proxies import TrustedProxies
+
+log = structlog.get_logger("modelyard.access")
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 STREAMING = re.compile(r"^/serve/|api/2\.0/mlflow-artifacts/artifacts/")
@@ -60,6 +64,7 @@ def create_app(platform: Services) -> Flask:
     for part in (health, metrics, mlflow, prediction, ui):
         part.register(app)
     oidc.register(app, platform)
+    tracing.register(app, platform.guard, settings.telemetry.otlp_endpoint)
     app.after_request(_finish)
     app.teardown_request(_give_back_connection)
     return app
@@ -117,11 +122,25 @@ def _finish(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.get("request_id", "")
     limits.tell(response)
     metrics.finish(response)
+    if services().settings.log.access:
+        _log_access(response)
     return response
+
+
+def _log_access(response: Response) -> None:
+    """Write the line of the access log. It names the route and no address: some have secrets in their paths."""
+    log.info(
+        "request",
+        method=request.method,
+        route=metrics.operation() if "operation" in g else str(request.url_rule or ""),
+        status=response.status_code,
+        seconds=round(time.perf_counter() - g.began, 6) if "began" in g else None,
+        address=request.remote_addr,
+    )
 
 
 def _give_back_connection(error: BaseException | None) -> None:
     held: Any = g.pop("connection", None)
     if held is not None:
         held.__exit__(None, None, None)
-    structlog.contextvars.unbind_contextvars("request_id")
+    structlog.contextvars.unbind_contextvars("request_id", "actor", "project")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import structlog
 from flask import Flask, g, request
 
 from modelyard.core.errors import AuthenticationRequired, PermissionDenied
@@ -26,6 +27,8 @@ def _authenticate() -> None:
         g.actor = anonymous_actor(request_id=g.request_id, address=request.remote_addr or "")
         return
     g.actor = _actor()
+    if g.actor.is_signed_in:
+        structlog.contextvars.bind_contextvars(actor=g.actor.id)
 
 
 def _actor() -> Actor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+import structlog
 from flask import current_app, g
 
 from modelyard.core.bootstrap import Services
@@ -24,7 +25,9 @@ def actor() -> Actor:
 
 def open_project(organization: str, slug: str) -> Project:
     """Return the project for the actor; a stranger gets `NotFound`."""
-    return find_project(actor(), organization, slug)
+    project = find_project(actor(), organization, slug)
+    structlog.contextvars.bind_contextvars(project=f"{organization}/{slug}")
+    return project
 
 
 def release_connection() -> None:
