@@ -51,6 +51,12 @@ def tell(response: Response) -> None:
     response.headers.extend(g.get("rate_limit") or {})
 
 
+def shared_answers() -> bool | None:
+    """Say whether the counters of all processes can be reached; None where each process counts by itself."""
+    limits: RateLimits | None = current_app.extensions.get(EXTENSION)
+    return None if limits is None else limits.shared_answers()
+
+
 def _check_address() -> None:
     if request.endpoint not in UNLIMITED:
         current_app.extensions[EXTENSION].count("address", _address())

@@ -106,6 +106,15 @@ class RateLimits:
                 log.warning("rate limits: Redis does not answer; this process counts by itself", error=str(error))
         return _count(self._own, rate, name, who, tell=tell)
 
+    def shared_answers(self) -> bool | None:
+        """Say whether Redis answers; None where none is set."""
+        if self._shared is None:
+            return None
+        try:
+            return bool(self._shared.storage.check())
+        except StorageError:
+            return False
+
 
 def _count(window: FixedWindowRateLimiter, rate: RateLimitItem, name: str, who: str, *, tell: bool) -> dict[str, str]:
     taken = window.hit(rate, name, who)

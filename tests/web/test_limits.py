@@ -200,6 +200,10 @@ def start_redis(redis_port: int, tmp_path: Path) -> Iterator[Any]:
         process.wait()
 
 
+def redis_health(site: Limited) -> str:
+    return str(site.get("/health/ready", address="127.0.0.1").get_json()["parts"]["redis"]["status"])
+
+
 def test_redis_keeps_no_secret_and_lets_counters_run_out(limited: Any, redis_port: int, start_redis: Any) -> None:
     redis, _ = start_redis()
     site = limited(storage_url=f"redis://127.0.0.1:{redis_port}/0", reads="2/minute")
@@ -220,7 +224,9 @@ def test_without_redis_each_process_counts_by_itself(
     headers = site.factories.headers(site.factories.user())
     assert statuses([site.get(PAGE, headers) for _ in range(3)]) == [200, 200, 429]
     assert [record.message.count("Redis does not answer") for record in caplog.records] == [1]
+    assert redis_health(site) == "failing"
     redis, process = start_redis()
+    assert redis_health(site) == "ok"
     monkeypatch.setattr("modelyard.web.rate_counters.RETRY_REDIS_SECONDS", 0)
     site.client.application.extensions["modelyard.limits"]._shared_from = 0
     assert statuses([site.get(PAGE, headers) for _ in range(3)]) == [200, 200, 429]

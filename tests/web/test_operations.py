@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import pytest
@@ -33,13 +34,34 @@ def test_ready_names_its_parts_to_this_host(client: FlaskClient) -> None:
     assert answer.status_code == 200
     assert answer.get_json()["status"] == "degraded"
     parts = answer.get_json()["parts"]
-    assert (parts["database"], parts["worker"]) == ("ok", "none has reported")
+    assert {name: part["status"] for name, part in parts.items()} == {
+        "database": "ok", "storage": "ok", "worker": "failing", "plugins": "ok",
+    }  # fmt: skip
+    assert parts["worker"]["text"] == "none has reported"
     WorkerRow.create(name="w", host="h", pid=1)
-    assert client.get("/health/ready").get_json()["parts"]["worker"] == "ok"
+    assert client.get("/health/ready").get_json()["parts"]["worker"] == {"status": "ok", "text": "1 at work"}
+    assert client.get("/health/ready").get_json()["status"] == "ready"
     WorkerRow.update(seen_at_ms=1).execute()
-    assert client.get("/health/ready").get_json()["parts"]["worker"] == "silent"
+    assert client.get("/health/ready").get_json()["parts"]["worker"] == {"status": "failing", "text": "silent"}
     loopback6 = client.get("/health/ready", environ_overrides={"REMOTE_ADDR": "::1"})
     assert "parts" in loopback6.get_json()
+
+
+@on_sqlite
+def test_a_storage_that_is_not_well_degrades_and_is_asked_now_and_then(
+    client: FlaskClient, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = services.settings.data.directory / "artifacts"
+    now = [1000.0]
+    monkeypatch.setattr("modelyard.web.health.time.monotonic", lambda: now[0])
+    assert client.get("/health/ready").get_json()["parts"]["storage"]["status"] == "ok"
+    shutil.rmtree(root, ignore_errors=True)
+    root.write_text("in the way")
+    assert client.get("/health/ready").get_json()["parts"]["storage"]["status"] == "ok"
+    now[0] += 6
+    answer = client.get("/health/ready")
+    assert (answer.status_code, answer.get_json()["parts"]["storage"]["status"]) == (200, "failing")
+    assert answer.get_json()["parts"]["storage"]["text"]
 
 
 @on_sqlite
@@ -77,7 +99,9 @@ def test_without_a_database_it_lives_and_is_not_ready(without_database: FlaskCli
     assert (client.get("/health/live").status_code, client.get("/health/live").get_json()) == (200, {"status": "live"})
     answer = client.get("/health/ready")
     assert (answer.status_code, answer.get_json()["status"]) == (503, "unavailable")
-    assert answer.get_json()["parts"]["database"] == "does not answer"
+    parts = answer.get_json()["parts"]
+    assert parts["database"] == {"status": "failing", "text": "does not answer"}
+    assert parts["worker"]["status"] == "unknown"
     assert set(client.get("/health/ready", **AWAY).get_json()) == {"status"}
     asked = client.get("/api/v1/session", headers={"Authorization": f"Bearer my_{'0' * 32}_x"})
     assert problem(asked, 503, "unavailable")["hint"]
