@@ -30,7 +30,8 @@ $(UI)/dist/index.html: $(UI)/package-lock.json $(shell find $(UI)/src -type f 2>
 	cd $(UI) && npm ci --no-audit --no-fund && npm run build
 
 dev: install  ## the server, and Vite with hot reload in front of it
-	trap 'kill 0' EXIT; $(BIN)/modelyard serve & cd $(UI) && npm ci --no-audit --no-fund && npm run dev
+	@[ -d $(UI)/node_modules ] || (cd $(UI) && npm ci --no-audit --no-fund)
+	@$(BIN)/modelyard serve --reload & server=$$!; trap 'kill $$server 2>/dev/null; wait $$server' EXIT; cd $(UI) && npm run dev
 
 lint: install  ## ruff, and dead code
 	$(BIN)/tox -q run -e lint

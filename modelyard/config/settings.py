@@ -16,6 +16,8 @@ from typing import Any
 from urllib.parse import quote
 
 MOST_SERVER_PROCESSES = 8
+TYPE_NAMES = {str: "text", int: "number", bool: "true or false", tuple: "list"}
+"""What people call the types of settings; everything else is a path."""
 ADDRESS = r"https?://[^/?#\s]+(/[^?#\s]*)?"
 ORIGIN = r"https?://[a-z0-9.-]+(:\d+)?|https?://\[[0-9a-f:]+\](:\d+)?"
 RATE = r"off|[1-9]\d{0,9}/(second|minute|hour|day)"
@@ -271,7 +273,12 @@ class Settings:
             value = getattr(getattr(self, section), name)
             masked = "********" if declared.metadata["secret"] and value else value
             yield Described(
-                key, masked, declared.default, declared.metadata["description"], self.origins.get(key, "default")
+                key=key,
+                type=TYPE_NAMES.get(type(declared.default), "path"),
+                value=masked,
+                default=declared.default,
+                description=declared.metadata["description"],
+                origin=self.origins.get(key, "default"),
             )
 
 
@@ -280,10 +287,16 @@ class Described:
     """One setting as `modelyard config show` prints it; `value` is masked if it is a secret."""
 
     key: str
+    type: str
     value: Any
     default: Any
     description: str
     origin: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return "MODELYARD_" + self.key.replace(".", "_").upper()
 
 
 def declared_settings() -> Iterator[tuple[str, Any]]:

@@ -82,11 +82,17 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
 
 def _build(found: Mapping[str, tuple[Any, str]]) -> Settings:
     sections: dict[str, dict[str, Any]] = {}
+    wrong: list[str] = []
     for key, declared in declared_settings():
         if key in found:
             value, origin = found[key]
             section, name = key.split(".")
-            sections.setdefault(section, {})[name] = _convert(key, value, declared, origin)
+            try:
+                sections.setdefault(section, {})[name] = _convert(key, value, declared, origin)
+            except SettingError as error:
+                wrong.append(str(error))
+    if wrong:
+        raise SettingError("\n".join(wrong))
     origins = {key: origin for key, (_, origin) in found.items()}
     factories: dict[str, Any] = {part.name: part.default_factory for part in fields(Settings)}
     return Settings(**{name: factories[name](**values) for name, values in sections.items()}, origins=origins)
