@@ -7,6 +7,7 @@ from typing import cast
 import structlog
 from flask import current_app, g
 
+from modelyard.core.access_cache import AccessView
 from modelyard.core.bootstrap import Services
 from modelyard.core.identity.actor import Actor
 from modelyard.core.projects.access import find_project
@@ -26,6 +27,19 @@ def actor() -> Actor:
 def open_project(organization: str, slug: str) -> Project:
     """Return the project for the actor; a stranger gets `NotFound`."""
     project = find_project(actor(), organization, slug)
+    structlog.contextvars.bind_contextvars(project=f"{organization}/{slug}")
+    return project
+
+
+def open_logged_project(organization: str, slug: str) -> Project:
+    """Return the project for the actor, as `open_project` does, from the cache where a token is shown.
+
+    It is for requests that change nothing of the project itself: others would change what all requests see.
+    """
+    view: AccessView | None = g.get("access")
+    if view is None:
+        return open_project(organization, slug)
+    project = view.fetch((organization, slug), lambda: find_project(actor(), organization, slug))
     structlog.contextvars.bind_contextvars(project=f"{organization}/{slug}")
     return project
 
