@@ -49,4 +49,4 @@ unit: install  ## the Python tests without browser and demo
 	$(BIN)/python -m pytest -q -n 2 -m 'not e2e and not demo'
 
 clean:  ## remove what is made by the above
-	rm -rf $(VENV) .tox .demo build dist $(UI)/node_modules $(UI)/dist
+	rm -rf $(VENV) .tox .demo build dist $(UI)/node_modules $(UI)/dist tests/parts/node_modules

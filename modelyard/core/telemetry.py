@@ -63,6 +63,9 @@ REQUEST_SECONDS = Duration("http_request", "Time to the answer's first byte.", "
 REQUESTS_IN_PROGRESS = Gauge(
     "modelyard_http_requests_in_progress", "Requests being answered now.", multiprocess_mode="livesum"
 )
+CONNECTIONS_IN_USE = Gauge(
+    "modelyard_database_connections_in_use", "Database connections that requests hold.", multiprocess_mode="livesum"
+)
 LIMITED = Count("http_requests_limited", "Requests refused by a rate limit.", "limit")
 PLUGIN_CALLS = Count("plugin_calls", "Calls of plugins, by how they ended.", "plugin", "operation", "outcome")
 PLUGIN_SECONDS = Duration("plugin_call", "How long calls of plugins took.", "plugin", "operation")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Any
 
 import structlog
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from modelyard.core import db
+from modelyard.core import db, telemetry
 from modelyard.core.bootstrap import Services
 from modelyard.core.db import new_id
 from modelyard.core.errors import TooLarge, Unavailable
@@ -32,7 +31,7 @@ from modelyard.web import (
     ui,
 )
 from modelyard.web.api_document import ModelyardApi
-from modelyard.web.context import services
+from modelyard.web.context import release_connection, services
 from modelyard.web.proxies import TrustedProxies
 
 log = structlog.get_logger("modelyard.access")
@@ -115,6 +114,7 @@ def _take_connection() -> None:
             raise
     else:
         g.connection = held
+        telemetry.CONNECTIONS_IN_USE.inc()
 
 
 def _finish(response: Response) -> Response:
@@ -140,7 +140,5 @@ def _log_access(response: Response) -> None:
 
 
 def _give_back_connection(error: BaseException | None) -> None:
-    held: Any = g.pop("connection", None)
-    if held is not None:
-        held.__exit__(None, None, None)
+    release_connection()
     structlog.contextvars.unbind_contextvars("request_id", "actor", "project")

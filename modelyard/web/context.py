@@ -7,6 +7,7 @@ from typing import cast
 import structlog
 from flask import current_app, g
 
+from modelyard.core import telemetry
 from modelyard.core.access_cache import AccessView
 from modelyard.core.bootstrap import Services
 from modelyard.core.identity.actor import Actor
@@ -49,3 +50,4 @@ def release_connection() -> None:
     held = g.pop("connection", None)
     if held is not None:
         held.__exit__(None, None, None)
+        telemetry.CONNECTIONS_IN_USE.dec()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from prometheus_client import REGISTRY
 
 from modelyard.config.settings import Settings
 from modelyard.core import db
@@ -15,6 +16,7 @@ from modelyard.core.bootstrap import Services
 from modelyard.core.errors import PluginUnavailable
 from modelyard.core.identity.models import ApiToken
 from modelyard.core.jobs import Job, WorkerRow, enqueue
+from modelyard.web.context import release_connection
 from tests.factories import Factories
 from tests.web.test_problems import problem
 
@@ -160,3 +162,19 @@ def test_what_waits_is_shown_as_it_is_now(client: FlaskClient) -> None:
     assert (after['modelyard_jobs{state="failed"}'], after['modelyard_jobs{state="queued"}']) == (1, 1)
     assert (before["modelyard_workers"], after["modelyard_workers"]) == (0, 1)
     assert any(name.startswith("modelyard_build_info{") for name in after)
+
+
+@on_sqlite
+def test_connections_are_counted_while_they_are_held(app: Flask, client: FlaskClient) -> None:
+    def held() -> float | None:
+        return REGISTRY.get_sample_value("modelyard_database_connections_in_use")
+
+    @app.get("/api/v1/release")
+    def release() -> list[float | None]:
+        before = held()
+        release_connection()
+        return [before, held()]
+
+    assert client.get("/api/v1/release").get_json() == [1, 0]
+    assert held() == 0
+    assert samples(client)["modelyard_database_connections_in_use"] == 1
