@@ -170,7 +170,7 @@ class Tour:
         project = self.client.project(ORGANIZATION, PROJECT)
 
         def log_was_told() -> bool:
-            mine = [row for row in project.deliveries() if row["subscriber"] == "team-log"]
+            mine = [row for row in project.audit.deliveries() if row["subscriber"] == "team-log"]
             return set(NOTIFIED) <= {row["action"] for row in mine if row["state"] == "done"}
 
         wait_for(log_was_told, PATIENCE_SECONDS, "the log's notifications")

@@ -32,7 +32,8 @@ COMMANDS = {
     "models": LazyCommand(_COMMANDS + "models:models", "Registered models, versions and stages."),
     "deployments": LazyCommand(_COMMANDS + "deployments:deployments", "Models that answer requests."),
     "predict": LazyCommand(_COMMANDS + "predict:predict", "Ask a deployment for predictions."),
-    "events": LazyCommand(_COMMANDS + "events:events", "What happened in a project, and who was told."),
+    "events": LazyCommand(_COMMANDS + "events:events", "Who did what, when and from where."),
+    "deliveries": LazyCommand(_COMMANDS + "deliveries:deliveries", "Who was told of it, and telling again."),
     "plugins": LazyCommand(_COMMANDS + "plugins:plugins", "The server's plugins and providers."),
     "completion": LazyCommand(_COMMANDS + "completion:completion", "Print the completion script of a shell."),
 }

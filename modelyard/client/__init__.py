@@ -30,6 +30,7 @@ This package needs the standard library and, at the first request, `requests`; n
 from __future__ import annotations
 
 from modelyard.client.addresses import sends_in_clear
+from modelyard.client.audit import AuditLog, DeliveryLog
 from modelyard.client.client import Client
 from modelyard.client.deployments import Deployments
 from modelyard.client.errors import (
@@ -72,12 +73,14 @@ from modelyard.client.transport import (
 )
 
 __all__ = [
+    "AuditLog",
     "AuthenticationError",
     "ChangedMeanwhileError",
     "Client",
     "ClientError",
     "ConflictError",
     "Connections",
+    "DeliveryLog",
     "DeploymentError",
     "DeploymentFailedError",
     "DeploymentTimeoutError",

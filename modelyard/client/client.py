@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from modelyard import __version__
 from modelyard.client.addresses import checked_url, segments, warn_in_clear
+from modelyard.client.audit import AuditLog
 from modelyard.client.errors import InvalidInputError, NotConfiguredError, UnexpectedAnswerError
 from modelyard.client.failures import failure_of, unreachable
 from modelyard.client.instance import Organizations, Plugins, Projects, Sessions, Tokens
@@ -61,6 +62,7 @@ class Client:
         self.organizations = Organizations(self)
         self.projects = Projects(self)
         self.plugins = Plugins(self)
+        self.audit = AuditLog(self)
 
     def __repr__(self) -> str:
         return f"Client({self.url!r})"

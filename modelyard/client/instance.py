@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from modelyard.client.addresses import segments, warn_in_clear
+from modelyard.client.audit import DeliveryLog
 from modelyard.client.resource import Json, Resource, given
 
 
@@ -92,6 +93,10 @@ class Organizations(Resource):
     def members(self, organization: str) -> Members:
         """Return the members' part of one organization."""
         return Members(self._client, self._path + "/organizations" + segments(organization))
+
+    def audit(self, organization: str) -> DeliveryLog:
+        """Return the events and deliveries of one organization and all its projects, for its admins."""
+        return DeliveryLog(self._client, self._path + "/organizations" + segments(organization))
 
 
 class Projects(Resource):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from modelyard.client.addresses import segments
+from modelyard.client.audit import DeliveryLog
 from modelyard.client.deployments import Deployments
 from modelyard.client.instance import Members
 from modelyard.client.models import Models
@@ -24,6 +25,7 @@ class Project(Resource):
         self.organization = organization
         self.name = project
         self.members = Members(client, self._path)
+        self.audit = DeliveryLog(client, self._path)
         self.connections = Connections(client, self._path)
         self.runs = Runs(client, self._path)
         self.models = Models(client, self._path)
@@ -62,14 +64,6 @@ class Project(Resource):
     def create_experiment(self, name: str) -> Json:
         """Make an experiment."""
         return self._one("POST", "experiments", json={"name": name})
-
-    def events(self, *, limit: int | None = None) -> Iterator[Json]:
-        """Yield what happened, newest first."""
-        return self._list("events", limit=limit)
-
-    def deliveries(self, *, limit: int | None = None) -> Iterator[Json]:
-        """Yield who was told of what, newest first."""
-        return self._list("deliveries", limit=limit)
 
     def predict(self, deployment: str, data: Any) -> Any:
         """See `Client.predict`."""

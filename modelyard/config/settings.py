@@ -58,6 +58,11 @@ class DataSettings:
     directory: Path = setting(
         Path("modelyard-data"), "Folder of the SQLite database, artifacts, replicas, keys and the lock of this server."
     )
+    audit_retention_days: int = setting(0, "How long events are kept, in days; 0 is for ever.", most=36500)
+    delivery_retention_days: int = setting(
+        30, "How long the log of ended deliveries is kept, in days.", least=1, most=36500
+    )
+    job_retention_days: int = setting(7, "How long ended jobs are kept, in days.", least=1, most=36500)
 
 
 @dataclass(frozen=True, kw_only=True)

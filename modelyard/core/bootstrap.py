@@ -21,6 +21,9 @@ from modelyard.core.identity.service import SessionService, TokenService, UserSe
 from modelyard.core.identity.sign_in_attempts import SignInAttempts
 from modelyard.core.logs import configure_logging
 from modelyard.core.migrations import cannot_open, pending
+from modelyard.core.notifications.audit import AuditService
+from modelyard.core.notifications.deliveries import DeliveryService
+from modelyard.core.notifications.retention import RetentionService
 from modelyard.core.notifications.service import NotificationService
 from modelyard.core.plugin_blocks import PluginBlockService, StoredHolds
 from modelyard.core.plugin_breaker import BreakerRules
@@ -59,6 +62,9 @@ class Services:
     projects: ProjectService
     connections: ConnectionService
     notifications: NotificationService
+    deliveries: DeliveryService
+    audit: AuditService
+    retention: RetentionService
     experiments: ExperimentService
     runs: RunService
     logged_models: LoggedModelService
@@ -182,6 +188,9 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
         projects=ProjectService(events, experiments.create_default_experiment),
         connections=connections,
         notifications=NotificationService(plugins=plugins, connections=connections, public_url=settings.public_url),
+        deliveries=DeliveryService(events),
+        audit=AuditService(),
+        retention=RetentionService(settings.data),
         experiments=experiments,
         runs=RunService(events, tracker_of),
         logged_models=LoggedModelService(events, tracker_of),

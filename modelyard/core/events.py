@@ -70,6 +70,8 @@ class Events:
         event = Event.create(
             organization=owner,
             project=project,
+            organization_slug=owner.slug if owner else "",
+            project_slug=project.slug if project else "",
             actor_kind=actor.kind,
             actor_id=actor.id,
             actor_name=actor.name,
@@ -90,9 +92,9 @@ class Events:
         moment = MOMENT_OF_ACTION.get(event.action)
         rows: list[dict[str, Any]] = []
         if moment is not None:
-            rows += [{"plugin": name, "moment": moment, "connection": None} for name in self._subscribers(moment)]
+            rows += [{"subscriber": name, "plugin": name, "moment": moment} for name in self._subscribers(moment)]
         rows += [
-            {"plugin": None, "moment": None, "connection": connection.id}
+            {"subscriber": connection.name, "connection": connection.id}
             for connection in _notifiers(organization, project)
             if any(fnmatchcase(event.action, pattern) for pattern in connection.subscriptions)
         ]
@@ -123,8 +125,8 @@ def describe(event: Event) -> EventRecord:
         id=event.public_id,
         action=event.action,
         occurred_at_ms=event.occurred_at_ms,
-        organization=event.organization.slug if event.organization else None,
-        project=event.project.slug if event.project else None,
+        organization=event.organization_slug or None,
+        project=event.project_slug or None,
         actor_kind=event.actor_kind,
         actor_id=event.actor_id,
         actor_name=event.actor_name,

@@ -45,15 +45,7 @@ class LeasedTable(Table):
         """
         now = now_ms()
         with atomic():
-            due = (
-                cls.select(cls.id)
-                .where(
-                    ((cls.state == "queued") & (cls.run_after_ms <= now))
-                    | ((cls.state == "running") & (cls.lease_until_ms < now))
-                )
-                .order_by(cls.run_after_ms, cls.id)
-                .limit(1)
-            )
+            due = cls.select(cls.id).where(cls.claimable(now)).order_by(cls.run_after_ms, cls.id).limit(1)
             if is_postgresql():
                 due = due.for_update(skip_locked=True)
             row_id = due.scalar()
@@ -68,6 +60,12 @@ class LeasedTable(Table):
                 attempts=cls.attempts + 1,
             ).where(cls.id == row_id).execute()
             return cls.get_by_id(row_id)
+
+    @classmethod
+    def claimable(cls, now: int) -> Any:
+        """Return the condition of rows that may be claimed, within the transaction that claims one of them."""
+        waiting = (cls.state == "queued") & (cls.run_after_ms <= now)
+        return waiting | ((cls.state == "running") & (cls.lease_until_ms < now))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from modelyard.core import hookspecs
-from modelyard.core.errors import ModelyardError, PluginContractError, PluginError, PluginTimeout
+from modelyard.core.errors import ModelyardError, PluginContractError, PluginError, PluginRefused, PluginTimeout
 from modelyard.core.plugin_breaker import CLOSED, Breaker, BreakerOpen, BreakerRules, BreakerState
 from modelyard.core.plugin_calls import Call, Expected, Outcome, all_lost, breaker_open, capture, held, late
 from modelyard.core.plugin_holds import QUARANTINE_STRIKES, Holds
@@ -258,7 +258,8 @@ class Guard:
         record = CallRecord(call.plugin, call.operation, call.connection, word, self._clock() - began, text)
         self._counts.add(record, self._now_ms())
         if not call.is_direct and call.operation not in WITHOUT_BREAKER and outcome.was_asked:
-            self._tell_breaker(call, text if failed else None, trial)
+            answered = not failed or isinstance(error, PluginRefused)  # whoever says no is there
+            self._tell_breaker(call, None if answered else text, trial)
         if failed:
             self._count_strikes(call, error)
         for observer in self.observers:

@@ -21,7 +21,8 @@ from modelyard.core import db, telemetry
 from modelyard.core.bootstrap import Services, build
 from modelyard.core.errors import InvalidInput, LeaseLost, ModelyardError, NotFound, PluginRefused, PluginSuspended
 from modelyard.core.jobs import Bell, Handlers, Job, Lease, LeasedTable, WorkerRow
-from modelyard.core.notifications.models import Delivery
+from modelyard.core.notifications.models import LONGEST_HOLD_SECONDS, Delivery, DeliveryAttempt
+from modelyard.core.notifications.tasks import begin as begin_retention
 from modelyard.core.processes import end_with_parent
 
 log = structlog.get_logger("modelyard.worker")
@@ -29,7 +30,7 @@ log = structlog.get_logger("modelyard.worker")
 POLL_SECONDS = 0.1
 STOP_SECONDS = 8
 LONGEST_ERROR = 2000
-LONGEST_PAUSE_SECONDS = 24 * 3600
+LONGEST_PAUSE_SECONDS = LONGEST_HOLD_SECONDS
 FINAL = (InvalidInput, NotFound, PluginRefused)
 
 
@@ -77,6 +78,7 @@ class Worker:
 
     def _attempt(self, table: type[LeasedTable], row: Any, act: Callable[[Any, Lease], None]) -> None:
         lease = Lease(table, row.id, row.fence)
+        started_at_ms = db.now_ms()
         with self._held_lock:
             self._held[table, row.id] = lease
         began, outcome = time.perf_counter(), "done"
@@ -96,7 +98,7 @@ class Worker:
             self._postpone(row, lease, error)
         except Exception as error:  # noqa: BLE001 - the job boundary: whatever a job raises is its own failure
             outcome = "failed"
-            self._record_failure(row, lease, error)
+            self._record_failure(row, lease, error, started_at_ms)
         finally:
             kind = "delivery" if table is Delivery else row.kind if row.kind in Handlers.known else "unknown"
             telemetry.ATTEMPTS.add(kind, outcome)
@@ -112,16 +114,26 @@ class Worker:
         lease.finish(again)
 
     def _deliver(self, delivery: Delivery, lease: Lease) -> None:
+        started_at_ms = db.now_ms()
         self._services.notifications.deliver(delivery)
-        lease.finish(delivered_at_ms=db.now_ms())
+        with db.atomic():
+            lease.finish(delivered_at_ms=db.now_ms())
+            DeliveryAttempt.note(delivery, started_at_ms=started_at_ms, outcome="delivered")
 
-    def _record_failure(self, row: Any, lease: Lease, error: Exception) -> None:
-        final = isinstance(error, FINAL) or row.attempts >= self._max_attempts
+    def _record_failure(self, row: Any, lease: Lease, error: Exception, started_at_ms: int) -> None:
+        refused = isinstance(error, FINAL)
+        final = refused or row.attempts >= self._max_attempts
         text = str(error) if isinstance(error, ModelyardError) else f"{type(error).__name__}: {error}"
         expected = isinstance(error, ModelyardError)
         log.warning("attempt failed", row=row.public_id, attempts=row.attempts, error=text, exc_info=not expected)
+        pause = None if final else pause_seconds(row.attempts, error)
         try:
-            lease.fail(text[:LONGEST_ERROR], retry_after_seconds=None if final else pause_seconds(row.attempts, error))
+            with db.atomic():
+                lease.fail(text[:LONGEST_ERROR], retry_after_seconds=pause)
+                if isinstance(row, Delivery):
+                    outcome = "refused" if refused else "failed"
+                    DeliveryAttempt.note(row, started_at_ms=started_at_ms, outcome=outcome, error=text[:LONGEST_ERROR])
+                    row.hold_back_others(getattr(error, "retry_after_seconds", None))
         except (LeaseLost, PeeweeException) as lost:
             log.warning("failure not recorded", row=row.public_id, error=str(lost))
 
@@ -243,6 +255,8 @@ def main(settings: Settings) -> NoReturn:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
+    with db.connection():
+        begin_retention()
     log.info("worker started", worker=worker.name)
     worker.run()
     log.info("worker stopped", worker=worker.name)

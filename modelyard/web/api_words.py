@@ -12,6 +12,7 @@ MEANINGS = {
     "archived": "Whether it is archived: kept and readable, and nothing is added to it.",
     "connection_id": "The connection's id.",
     "cursor": "`next_cursor` of the page before.",
+    "delivery_id": "The delivery's id.",
     "deployment": "The deployment's name.",
     "description": "What people should know of it; Markdown.",
     "enabled": "Whether it is used at all.",

@@ -15,6 +15,7 @@ from modelyard.core import db
 from modelyard.core.errors import ModelyardError
 from modelyard.core.jobs import WorkerRow
 from modelyard.core.migrations import pending
+from modelyard.core.plugin_manager import PluginStatus
 from modelyard.web import limits
 from modelyard.web.context import actor, services
 
@@ -135,9 +136,14 @@ def _worker() -> Part:
     return failing("silent" if seen else "none has reported")
 
 
+def _is_used(status: PluginStatus) -> bool:
+    """Leave out what comes with Modelyard and lacks its extra; what the settings select was loaded, or no start was."""
+    return status.distribution != "modelyard"
+
+
 def _plugins() -> Part:
     statuses = services().plugins.plugins()
-    failed = [status.name for status in statuses if status.state == "failed"]
+    failed = [status.name for status in statuses if status.state == "failed" and _is_used(status)]
     held = [status.name for status in statuses if services().guard.holds.of(status.name)]
     said = [f"{word}: {', '.join(names)}" for word, names in (("failed", failed), ("not called", held)) if names]
     return failing("; ".join(said)) if said else ok(f"{len(statuses)} installed")

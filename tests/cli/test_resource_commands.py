@@ -51,7 +51,25 @@ LISTS: list[tuple[str, str, dict[str, Any], list[str]]] = [
         ["model.created", "ada", "risk"],
     ),
     (
-        "events deliveries",
+        "events list --organization acme",
+        "/api/v1/organizations/acme/events",
+        {"action": "model.created", "actor": {"name": "ada"}, "organization": "acme", "project": "churn"},
+        ["acme/churn", "ada"],
+    ),
+    (
+        "events list --instance",
+        "/api/v1/events",
+        {"action": "user.created", "actor": {"name": "ada"}, "address": "10.0.0.9"},
+        ["user.created", "10.0.0.9"],
+    ),
+    (
+        "deliveries list --organization acme",
+        "/api/v1/organizations/acme/deliveries",
+        {"action": "model.created", "subscriber": "hook", "state": "done"},
+        ["hook", "done"],
+    ),
+    (
+        "deliveries list",
         f"{PROJECT}/deliveries",
         {"action": "model.created", "subscriber": "hook", "state": "failed", "last_error": "refused"},
         ["hook", "refused"],
@@ -77,6 +95,17 @@ SHOWS: list[tuple[str, str, dict[str, Any], list[str]]] = [
     ("runs show r1", f"{PROJECT}/runs/r1", RUN, ["depth=4"]),
     ("models show risk", f"{PROJECT}/models/risk", MODEL, ["champion=3"]),
     ("models version risk 3", f"{PROJECT}/models/risk/versions/3", VERSION, ["runs:/r1/model"]),
+    (
+        "deliveries show d1",
+        f"{PROJECT}/deliveries/d1",
+        {
+            "id": "d1",
+            "subscriber": "hook",
+            "state": "failed",
+            "log": [{"started_at": TIME, "duration_seconds": 0.25, "outcome": "refused", "error": "404: gone"}],
+        },
+        ["hook", "failed", "refused", "404: gone", "0.25"],
+    ),
     ("deployments show live", f"{PROJECT}/deployments/live", DEPLOYMENT, ["0 starting (loading)", "/serve/"]),
 ]
 # Each change: command, method, path, the body that must be sent, the answer.
@@ -113,6 +142,20 @@ CHANGES: list[tuple[str, str, str, Any, Any]] = [
     ("projects archive acme/churn", "PATCH", PROJECT, {"archived": True}, {}),
     ("projects restore acme/churn", "PATCH", PROJECT, {"archived": False}, {}),
     ("experiments create boosting", "POST", f"{PROJECT}/experiments", {"name": "boosting"}, {"id": "1"}),
+    (
+        "deliveries redeliver d1",
+        "POST",
+        f"{PROJECT}/deliveries/d1/redeliver",
+        None,
+        {"id": "d1", "subscriber": "hook"},
+    ),
+    (
+        "deliveries redeliver d1 --organization acme",
+        "POST",
+        "/api/v1/organizations/acme/deliveries/d1/redeliver",
+        None,
+        {"id": "d1", "subscriber": "hook"},
+    ),
     ("runs restore r1", "POST", f"{PROJECT}/runs/r1/restore", None, RUN),
     ("projects members set bo viewer", "PUT", f"{PROJECT}/members/bo", {"role": "viewer"}, {}),
     (

@@ -45,4 +45,4 @@ def test_the_page_has_every_verb_of_the_client_itself() -> None:
 
 
 def _public(part: object) -> set[str]:
-    return {name for name, value in vars(type(part)).items() if not name.startswith("_") and callable(value)}
+    return {name for name in dir(type(part)) if not name.startswith("_") and callable(getattr(type(part), name))}

@@ -151,8 +151,8 @@ def test_another_worker_takes_up_the_job_of_a_killed_one(workers: Workers) -> No
     workers.hold.unlink()
     second = workers.start("second")
     eventually(lambda: workers.had_effect("second"), "the second worker's effect")
-    eventually(lambda: Job.get().state == "done", "the end of the job")
-    assert Job.get().fence == 2
+    eventually(lambda: Job.get_by_id(1).state == "done", "the end of the job")
+    assert Job.get_by_id(1).fence == 2
     assert not workers.had_effect("first")
     second.terminate()
     assert second.wait(20) == 0

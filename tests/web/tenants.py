@@ -111,7 +111,19 @@ API: dict[str, Row] = {
     "get_revisions": Row("deployment.read"),
     "get_logs": Row("deployment.read"),
     "get_events": Row("event.read"),
+    "get_event_export": Row("event.read"),
+    "get_organization_events": Row("organization.events"),
+    "get_organization_event_export": Row("organization.events"),
+    "get_instance_events": Row("instance.events"),
+    "get_instance_event_export": Row("instance.events"),
     "get_deliveries": Row("event.read"),
+    "get_delivery": Row("event.read"),
+    "post_redelivery": Row("delivery.redeliver", status=ACCEPTED),
+    "get_organization_deliveries": Row("organization.events"),
+    "get_organization_delivery": Row("organization.events"),
+    "post_organization_redelivery": Row(
+        "organization.redeliver", names={"delivery_id": "{other_delivery_id}"}, status=ACCEPTED
+    ),
 }
 
 ARTIFACTS = "mlflow-artifacts/artifacts"
@@ -173,7 +185,7 @@ WIRE: dict[tuple[str, str], Row] = {
     ("GET", "registered-models/get-latest-versions"): Row("model.read", query=MODEL),
     ("POST", "registered-models/get-latest-versions"): Row("model.read", body=MODEL),
     ("POST", "registered-models/set-tag"): _model_write(**MODEL, **TAG),
-    ("DELETE", "registered-models/delete-tag"): _model_write(**MODEL, key="k"),
+    ("DELETE", "registered-models/delete-tag"): _model_write(**MODEL, key="k-{role}"),
     ("POST", "registered-models/alias"): _model_write(**VERSION, alias="best"),
     ("GET", "registered-models/alias"): Row("model.read", query={**MODEL, "alias": "latest"}),
     ("DELETE", "registered-models/alias"): _model_write(**MODEL, alias="best"),
@@ -185,7 +197,7 @@ WIRE: dict[tuple[str, str], Row] = {
     ("POST", "model-versions/transition-stage"): Row("model_version.promote", body={**VERSION, "stage": "Staging"}),
     ("DELETE", "model-versions/delete"): _model_write(name="wire-version-{role}", version="1"),
     ("POST", "model-versions/set-tag"): _model_write(**VERSION, **TAG),
-    ("DELETE", "model-versions/delete-tag"): _model_write(**VERSION, key="k"),
+    ("DELETE", "model-versions/delete-tag"): _model_write(**VERSION, key="k-{role}"),
 }
 
 FILES: dict[tuple[str, str], Row] = {

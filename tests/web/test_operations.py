@@ -16,6 +16,7 @@ from modelyard.core.bootstrap import Services
 from modelyard.core.errors import PluginUnavailable
 from modelyard.core.identity.models import ApiToken
 from modelyard.core.jobs import Job, WorkerRow, enqueue
+from modelyard.core.plugin_manager import PluginManager, PluginStatus
 from modelyard.web.context import release_connection
 from tests.factories import Factories
 from tests.web.test_problems import problem
@@ -64,6 +65,18 @@ def test_a_storage_that_is_not_well_degrades_and_is_asked_now_and_then(
     answer = client.get("/health/ready")
     assert (answer.status_code, answer.get_json()["parts"]["storage"]["status"]) == (200, "failing")
     assert answer.get_json()["parts"]["storage"]["text"]
+
+
+@on_sqlite
+def test_what_comes_with_modelyard_and_lacks_its_extra_is_no_trouble(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statuses = [PluginStatus("slack", "modelyard", "1", "failed", "no slack_sdk", "pip install 'modelyard[slack]'")]
+    monkeypatch.setattr(PluginManager, "plugins", lambda self: statuses)
+    assert client.get("/health/ready").get_json()["parts"]["plugins"]["status"] == "ok"
+    statuses.append(PluginStatus("pigeon", "pigeon-dist", "1", "failed", "it is ill"))
+    plugins = client.get("/health/ready").get_json()["parts"]["plugins"]
+    assert plugins == {"status": "failing", "text": "failed: pigeon"}
 
 
 @on_sqlite

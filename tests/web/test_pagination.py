@@ -139,6 +139,8 @@ def test_every_list_is_walked_in_every_order(filled: Place, app: Flask) -> None:
         orders = [one["schema"].get("enum") for one in known if one.get("name") == "order_by"]
         if "{" in address or not orders or orders[0] is None:
             continue
+        if filled.call("GET", address).status_code == 403:
+            continue  # a list of the instance administrators'
         for order in orders[0]:
             query = f"order_by={quote(order)}"
             whole = walk_rows(filled, f"{address}?{query}&limit=200")

@@ -16,6 +16,7 @@ from modelyard.core.bootstrap import Services
 from modelyard.core.db import database
 from modelyard.core.identity import policy
 from modelyard.core.identity.models import ApiToken, User
+from modelyard.core.notifications.models import Delivery, Event
 from modelyard.core.projects.models import Connection, Project
 from modelyard.core.tracking.entities import Metric, NewLoggedModel, NewRun
 from modelyard.web.mlflow import router
@@ -112,6 +113,12 @@ def callers(services: Services, factories: Factories, project: Project) -> dict[
     return {**small, "admin": admin, "owner": owner, "stranger": system_owner(factories.project("churn"))}
 
 
+def failed_delivery(event: Event) -> str:
+    """Make a delivery that has failed."""
+    told = {"subscriber": "bell", "plugin": "bell", "moment": "run_finished"}
+    return str(Delivery.create(event=event, state="failed", **told).public_id)
+
+
 @pytest.fixture
 def names(services: Services, factories: Factories, project: Project, callers: dict[str, User]) -> dict[str, Any]:
     """For each role the names of things of its own."""
@@ -137,6 +144,8 @@ def names(services: Services, factories: Factories, project: Project, callers: d
         services.deployments.stop(actor, project, f"stopped-{role}")
         wish = {"kind": "notifier", "provider": "log", "settings": {}, "subscriptions": []}
         connection = services.connections.create(actor, project, name=f"log-{role}", **wish)
+        project_event = Event.select().where(Event.project == project).first()
+        deliveries = [failed_delivery(project_event) for _ in range(2)]
         factories.user(f"joining-{role}")
         for name in ("leaving", "working"):
             factories.user(f"{name}-{role}")
@@ -145,7 +154,8 @@ def names(services: Services, factories: Factories, project: Project, callers: d
             "role": role, "organization": slug, "project": "churn", "username": f"leaving-{role}", "run_id": run_id,
             "model": "risk", "version": "1", "deployment": f"live-{role}", "connection_id": connection.public_id,
             "model_id": model.info.model_id, "experiment_id": experiment.experiment_id, "key": "loss",
-            "token_id": "0" * 32, "plugin": "webhook", "tag_key": "k",
+            "delivery_id": deliveries[0], "other_delivery_id": deliveries[1], "token_id": "0" * 32, "plugin": "webhook",
+            "tag_key": "k",
         }  # fmt: skip
     return found
 
@@ -224,6 +234,7 @@ def test_a_stranger_cannot_tell_what_is_there(
     there = names["admin"]
     ghosts = dict.fromkeys(("model", "deployment", "username", "key", "tag_key", "experiment_id"), "777")
     ghosts |= {"run_id": "f" * 32, "connection_id": "f" * 32, "model_id": "m-" + "f" * 32, "role": "ghost"}
+    ghosts |= {"delivery_id": "f" * 32, "other_delivery_id": "f" * 32}
     headers = factories.headers(callers["stranger"])
     before = counted()
     count = 0

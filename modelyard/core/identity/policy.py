@@ -20,6 +20,7 @@ PROJECT_POLICY: dict[str, tuple[str, str]] = {
     "project.edit": ("admin", "admin"),
     "project.members": ("admin", "admin"),
     "event.read": ("viewer", "read"),
+    "delivery.redeliver": ("editor", "write"),
     "run.read": ("viewer", "read"),
     "run.write": ("editor", "write"),
     "artifact.read": ("viewer", "read"),
@@ -36,6 +37,8 @@ PROJECT_POLICY: dict[str, tuple[str, str]] = {
 ORGANIZATION_POLICY: dict[str, tuple[str, str]] = {
     "organization.read": ("member", "read"),
     "organization.members": ("admin", "admin"),
+    "organization.events": ("admin", "read"),
+    "organization.redeliver": ("admin", "write"),
     "project.create": ("admin", "admin"),
 }
 INSTANCE_POLICY: dict[str, str] = {
@@ -43,6 +46,7 @@ INSTANCE_POLICY: dict[str, str] = {
     "organization.create": "admin",
     "deployment.local": "admin",
     "connection.host": "admin",
+    "instance.events": "read",
     "plugin.block": "admin",
 }
 

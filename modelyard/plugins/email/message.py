@@ -11,6 +11,7 @@ from email.utils import localtime
 from html import escape
 
 from modelyard import Notification
+from modelyard.plugins.email.text import one_line, printable
 
 LONGEST_SUBJECT = 200
 LONGEST_TEXT = 100_000
@@ -27,18 +28,12 @@ def compose(notification: Notification, *, sender: str, recipients: Sequence[str
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     message["X-Modelyard-Action"] = _plain(notification.action)
-    text = _printable(notification.text[:LONGEST_TEXT])
+    text = printable(notification.text[:LONGEST_TEXT])
     link = notification.link if _is_link(notification.link) else None
     title = message["Subject"]
     message.set_content("\n\n".join(part for part in (title, text, link) if part) + "\n", cte="quoted-printable")
     message.add_alternative(_html(title, text, link), subtype="html", cte="quoted-printable")
     return message
-
-
-def one_line(text: str, longest: int) -> str:
-    """Return the text on one line without control characters: a header that nothing can break out of."""
-    line = " ".join(_printable(text).split())
-    return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
 def _html(title: str, text: str, link: str | None) -> str:
@@ -47,11 +42,6 @@ def _html(title: str, text: str, link: str | None) -> str:
     if link:
         parts.append(f'<p><a href="{escape(link)}">Open in Modelyard</a></p>')
     return "<html><body>\n" + "\n".join(part for part in parts if part) + "\n</body></html>\n"
-
-
-def _printable(text: str) -> str:
-    clean = "".join(letter if letter.isprintable() or letter in "\n\t" else " " for letter in text)
-    return clean.encode("utf-8", "replace").decode()
 
 
 def _plain(text: str) -> str:

@@ -12,8 +12,8 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from modelyard import Health, Notification, Notifier, PluginRefused, PluginUnavailable
 from modelyard.core import outgoing
-from modelyard.plugins.email.message import compose, one_line
 from modelyard.plugins.email.smtp import GuardedSMTP, session
+from modelyard.plugins.email.text import one_line
 
 PERMANENT = 500
 MOST_RECIPIENTS = 50
@@ -90,6 +90,8 @@ class Email(Notifier):
 
     def send(self, notification: Notification) -> None:
         """Send the mail; over all attempts it has the same Message-ID."""
+        from modelyard.plugins.email.message import compose  # here: the machinery of mails takes memory
+
         sender, recipients = self.settings["sender"], self.settings["to"]
         message = compose(notification, sender=sender, recipients=recipients)
         with self._session(timeout_seconds=self.settings["timeout_seconds"]) as client:

@@ -6,6 +6,7 @@ from flask_smorest import Api
 
 from modelyard.web.api import (
     connections,
+    deliveries,
     deployments,
     events,
     models,
@@ -29,6 +30,7 @@ RESOURCES = (
     models,
     deployments,
     events,
+    deliveries,
     plugins,
 )
 

@@ -23,7 +23,7 @@ from modelyard.core.deployments import service
 from modelyard.core.deployments.models import Deployment, DeploymentRevision, Replica
 from modelyard.core.errors import InvalidTransition, LeaseLost
 from modelyard.core.jobs import Job, Lease
-from modelyard.core.notifications.models import Event
+from modelyard.core.notifications.models import AuditPurge, Event
 from tests.core.deployments.conftest import World
 
 
@@ -113,8 +113,11 @@ POINTS = {deploy: 8, roll_out: 8, come_back: 4, stop: 10, delete: 11}
 
 def clear(world: World) -> None:
     """Leave the project as it was before the first deployment."""
-    for table in (Deployment, Job, Event):
-        table.delete().execute()
+    with db.atomic():
+        permit = AuditPurge.create(before_ms=2**62)
+        for table in (Deployment, Job, Event):
+            table.delete().execute()
+        permit.delete_instance()
     world.target.running.clear()
     world.target.slow.clear()
 

@@ -9,11 +9,11 @@ import pytest
 
 from modelyard.core.bootstrap import Services
 from modelyard.core.db import atomic, database
-from modelyard.core.errors import InvalidInput, PluginError, PluginUnavailable
+from modelyard.core.errors import Conflict, InvalidInput, PluginError, PluginUnavailable
 from modelyard.core.events import EventRecord, describe
 from modelyard.core.identity.actor import Actor
 from modelyard.core.jobs import Job
-from modelyard.core.notifications.models import Delivery, Event
+from modelyard.core.notifications.models import Delivery, DeliveryAttempt, Event
 from modelyard.core.projects.models import Connection, Project
 from modelyard.core.registry.models import ModelVersion
 from modelyard.core.worker import Worker
@@ -192,16 +192,24 @@ def test_a_worker_that_dies_leaves_the_delivery_to_the_next(
 
 
 @on_sqlite
-def test_a_deleted_connection_takes_its_deliveries_along(
+def test_a_deleted_connection_leaves_its_deliveries_and_their_log(
     services: Services, admin: Actor, project: Project, worker: Worker, parrot: ModuleType
 ) -> None:
-    made = connect(services, admin, project, "all")
+    made = connect(services, admin, project, "all", subscriptions=["model.*"])
     services.models.create(admin, project, name="risk")
+    work(worker)
+    services.models.create(admin, project, name="churn")
     services.connections.delete(admin, project, made.public_id)
     work(worker)
-    assert parrot.SENT == []
-    assert Delivery.select().count() == 0
-    assert Event.select().where(Event.action == "connection.deleted").count() == 1
+    assert len(parrot.SENT) == 1
+    done, open_then = Delivery.select().order_by(Delivery.id)
+    assert [(row.subscriber, row.connection) for row in (done, open_then)] == [("all", None)] * 2
+    assert (done.state, open_then.state, open_then.attempts) == ("done", "failed", 1)
+    assert open_then.last_error == "The connection 'all' was deleted."
+    assert [attempt.outcome for attempt in DeliveryAttempt.of(done)] == ["delivered"]
+    assert [attempt.outcome for attempt in DeliveryAttempt.of(open_then)] == ["refused"]
+    with pytest.raises(Conflict, match="was deleted"):
+        services.deliveries.redeliver(admin, project, open_then.public_id)
 
 
 @on_sqlite
@@ -212,21 +220,6 @@ def test_a_plugin_that_is_gone_is_named(services: Services, admin: Actor, projec
     assert "'uninstalled'" in Delivery.get().last_error
     with pytest.raises(PluginError):
         services.notifications.deliver(Delivery.get())
-
-
-def test_the_audit_log_is_the_projects_own(
-    services: Services, factories: Factories, admin: Actor, project: Project
-) -> None:
-    connect(services, admin, project, "all")
-    version(services, admin, project)
-    viewer = factories.actor(factories.member(project, "viewer"))
-    events = list(services.notifications.events(viewer, project))
-    assert [event.action for event in events][-1] == "project.created"
-    assert [event.id for event in events] == sorted((event.id for event in events), reverse=True)
-    assert {event.project_id for event in events} == {project.id}
-    deliveries = list(services.notifications.deliveries(viewer, project))
-    assert {row.event.project_id for row in deliveries} == {project.id}
-    assert len(deliveries) == Delivery.select().count() > 2
 
 
 def record(**more: Any) -> EventRecord:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from modelyard import InvalidInput, NotFound, Notifier, PluginError, PluginUnavailable
+from modelyard import InvalidInput, NotFound, Notifier, PluginError, PluginRefused, PluginUnavailable
 from modelyard.core.errors import PluginContractError, PluginSuspended, PluginTimeout
 from modelyard.core.plugin_breaker import BreakerRules
 from modelyard.core.plugin_guard import Guard
@@ -68,6 +68,10 @@ def refused(guard: Guard, **more: object) -> PluginSuspended:
 
 
 class TestBreaker:
+    def test_a_refusal_is_an_answer(self, guard: Guard) -> None:
+        fail(guard, 20, PluginRefused)
+        assert ask(guard, lambda: 1) == 1
+
     def test_it_opens_after_so_many_failures_and_says_since_when_why_and_until_when(self, guard: Guard) -> None:
         fail(guard, 3)
         error = refused(guard)

@@ -1,5 +1,6 @@
 """Slack: the message that people read, and a real HTTP server that answers as Slack does, badly, and not at all."""
 
+import importlib.util
 import json
 import socket
 import threading
@@ -18,6 +19,7 @@ from modelyard.core.plugin_providers import check_provider
 from modelyard.core.providers import bind, validate_settings
 from modelyard.core.testing import NotifierContract, NotifierOutageContract
 from modelyard.core.testing.notifier import notification
+from modelyard.plugins import slack as slack_plugin
 from modelyard.plugins.slack.message import LONGEST_HEADER, compose, escape
 from modelyard.plugins.slack.notifier import Slack
 
@@ -347,6 +349,13 @@ class TestMessage:
             assert cut.replace("&amp;", "").replace("&lt;", "").replace("&gt;", "").count("&") == 0
         assert escape("a&<>b&c", 20) == "a&amp;&lt;&gt;b…"
         assert escape("a&<>b&c", 22) == "a&amp;&lt;&gt;b&amp;c"
+
+
+def test_without_its_library_it_says_so_when_it_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match="slack_sdk") as caught:
+        importlib.reload(slack_plugin)
+    assert caught.value.name == "slack_sdk"
 
 
 @pytest.mark.parametrize(
