@@ -30,7 +30,8 @@ $(UI)/dist/index.html: $(UI)/package-lock.json $(shell find $(UI)/src -type f 2>
 	cd $(UI) && npm ci --no-audit --no-fund && npm run build
 
 dev: install  ## the server, and Vite with hot reload in front of it
-	trap 'kill 0' EXIT; $(BIN)/modelyard serve & cd $(UI) && npm ci --no-audit --no-fund && npm run dev
+	@[ -d $(UI)/node_modules ] || (cd $(UI) && npm ci --no-audit --no-fund)
+	@$(BIN)/modelyard serve --reload & server=$$!; trap 'kill $$server 2>/dev/null; wait $$server' EXIT; cd $(UI) && npm run dev
 
 lint: install  ## ruff, and dead code
 	$(BIN)/tox -q run -e lint
@@ -48,4 +49,4 @@ unit: install  ## the Python tests without browser and demo
 	$(BIN)/python -m pytest -q -n 2 -m 'not e2e and not demo'
 
 clean:  ## remove what is made by the above
-	rm -rf $(VENV) .tox .demo build dist $(UI)/node_modules $(UI)/dist
+	rm -rf $(VENV) .tox .demo build dist $(UI)/node_modules $(UI)/dist tests/parts/node_modules

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from modelyard.cli.profile import DEFAULT_NAME, Profile, load_profile
+from modelyard.cli.profile import Profile, load_profile, name_in_use
 
 if TYPE_CHECKING:
     from modelyard.client import Client, Project
@@ -20,8 +20,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def profile_name() -> str:
-    """Return the profile that `--profile` or MODELYARD_PROFILE names."""
-    return click.get_current_context().find_root().obj or DEFAULT_NAME
+    """Return the profile that `--profile` or MODELYARD_PROFILE names, else the one in use."""
+    return click.get_current_context().find_root().obj or name_in_use()
 
 
 def connect() -> Client:

@@ -58,6 +58,7 @@ def exit_codes() -> dict[type[BaseException], int]:
         core.QuotaExceeded: CONFLICT,
         core.LeaseLost: CONFLICT,
         core.TooLarge: INVALID,
+        core.TooManyRequests: UNAVAILABLE,
         core.PreconditionFailed: CONFLICT,
         core.AuthenticationRequired: PERMISSION,
         core.PermissionDenied: PERMISSION,
@@ -124,7 +125,7 @@ def failure_of(error: Exception) -> Failure:
     return Failure(
         what,
         why=[*_reasons(getattr(error, "errors", None), what)],
-        mend=getattr(error, "hint", None) or "",
+        mend=_mend(error),
         note=f"Request: {request_id}" if request_id else "",
         code=codes[home],
     )
@@ -132,6 +133,18 @@ def failure_of(error: Exception) -> Failure:
 
 def _what(error: Exception) -> str:
     return str(getattr(error, "detail", None) or getattr(error, "message", None) or error)
+
+
+def _mend(error: Exception) -> str:
+    """Say what to do: what the error says of it, and what only the command line knows."""
+    from modelyard.client import AuthenticationError, RateLimitedError
+
+    hint = getattr(error, "hint", None) or ""
+    if isinstance(error, AuthenticationError):
+        return f"{hint} `modelyard login URL` signs in anew.".lstrip()
+    if isinstance(error, RateLimitedError) and not hint and error.retry_after_seconds:
+        return f"Try again in {error.retry_after_seconds:g} s."
+    return hint
 
 
 def _unexpected(error: Exception) -> Failure:

@@ -22,6 +22,7 @@ COMMANDS = {
     "login": LazyCommand(_COMMANDS + "login:login", "Sign in to a server and keep a token for it."),
     "logout": LazyCommand(_COMMANDS + "login:logout", "Revoke the kept token and forget it."),
     "whoami": LazyCommand(_COMMANDS + "login:whoami", "Show who is signed in, and where."),
+    "profiles": LazyCommand(_COMMANDS + "profiles:profiles", "Choose among the servers that you signed in to."),
     "tokens": LazyCommand(_COMMANDS + "tokens:tokens", "Your API tokens."),
     "organizations": LazyCommand(_COMMANDS + "organizations:organizations", "Organizations and their members."),
     "projects": LazyCommand(_COMMANDS + "projects:projects", "Projects and their members."),
@@ -52,7 +53,9 @@ class RootGroup(LazyGroup):
 
 
 @click.group(cls=RootGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--profile", envvar="MODELYARD_PROFILE", metavar="NAME", help="Login profile to use; default: `default`.")
+@click.option(
+    "--profile", envvar="MODELYARD_PROFILE", metavar="NAME", help="Login profile to take; default: the one in use."
+)
 @click.version_option(__version__, prog_name="modelyard")
 @click.pass_context
 def cli(ctx: click.Context, profile: str | None) -> None:

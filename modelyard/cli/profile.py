@@ -7,7 +7,7 @@ import os
 import tempfile
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from modelyard.cli.errors import ProfileError
@@ -17,12 +17,16 @@ DEFAULT_NAME = "default"
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One login; `project` is the ``ORG/PROJECT`` that commands work in unless told otherwise."""
+    """One login; `project` is the ``ORG/PROJECT`` that commands work in unless told otherwise.
+
+    Of all profiles the one that is `in_use` is taken where none is named.
+    """
 
     url: str
     token: str = field(default="", repr=False)
     username: str = ""
     project: str = ""
+    in_use: bool = False
 
 
 def profile_file() -> Path:
@@ -33,6 +37,26 @@ def profile_file() -> Path:
     return Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "modelyard" / "profiles.toml"
 
 
+def load_profiles() -> dict[str, Profile]:
+    """Return all profiles by name."""
+    return _read()
+
+
+def name_in_use() -> str:
+    """Return the name of the profile that is taken where none is named."""
+    return next((name for name, profile in _read().items() if profile.in_use), DEFAULT_NAME)
+
+
+def use_profile(name: str) -> Profile:
+    """Take this profile from now on where none is named; raises `ProfileError` where there is none of that name."""
+    profiles = _read()
+    if name not in profiles:
+        known = ", ".join(profiles) or "none"
+        raise ProfileError(f"There is no profile {name!r}; there are: {known}. `modelyard login URL` makes one.")
+    _write({key: replace(profile, in_use=key == name) for key, profile in profiles.items()})
+    return profiles[name]
+
+
 def load_profile(name: str) -> Profile | None:
     """Return a profile, None where there is none of that name."""
     return _read().get(name)
@@ -40,7 +64,9 @@ def load_profile(name: str) -> Profile | None:
 
 def save_profile(name: str, profile: Profile) -> Path:
     """Write a profile in place of the one of that name; the file is written whole or not at all, for its owner."""
-    return _write({**_read(), name: profile})
+    profiles = _read()
+    before = profiles.get(name)
+    return _write({**profiles, name: replace(profile, in_use=before is not None and before.in_use)})
 
 
 def remove_profile(name: str) -> None:
@@ -79,7 +105,8 @@ def _write(profiles: Mapping[str, Profile]) -> Path:
 def _as_toml(profiles: Mapping[str, Profile]) -> str:
     tables = []
     for name, profile in profiles.items():
-        lines = [f"{key} = {_text(value)}\n" for key, value in asdict(profile).items() if value]
+        kept = {key: value for key, value in asdict(profile).items() if value}
+        lines = [f"{key} = {'true' if value is True else _text(value)}\n" for key, value in kept.items()]
         tables.append(f"[{_text(name)}]\n{''.join(lines)}")
     return "\n".join(tables)
 

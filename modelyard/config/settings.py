@@ -8,18 +8,47 @@ object.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 MOST_SERVER_PROCESSES = 8
+TYPE_NAMES = {str: "text", int: "number", bool: "true or false", tuple: "list"}
+"""What people call the types of settings; everything else is a path."""
+ADDRESS = r"https?://[^/?#\s]+(/[^?#\s]*)?"
+ORIGIN = r"https?://[a-z0-9.-]+(:\d+)?|https?://\[[0-9a-f:]+\](:\d+)?"
+RATE = r"off|[1-9]\d{0,9}/(second|minute|hour|day)"
 
 
-def setting(default: Any, description: str, *, secret: bool = False, least: int = 0, most: int = 2**31 - 1) -> Any:
-    """Declare one setting; without a description it cannot be declared. `least` and `most` bound a number."""
-    return field(default=default, metadata={"description": description, "secret": secret, "least": least, "most": most})
+def setting(
+    default: Any,
+    description: str,
+    *,
+    secret: bool = False,
+    least: int = 0,
+    most: int = 2**31 - 1,
+    pattern: str = "",
+    check: Callable[[str], object] | None = None,
+    example: str = "",
+) -> Any:
+    """Declare one setting; without a description it cannot be declared.
+
+    `least` and `most` bound a number; a text, or each of a list, must match `pattern` as a whole, and `check` raises
+    ValueError for one that cannot be taken; `example` is what the error shows in place of the default.
+    """
+    kept = {
+        "description": description,
+        "secret": secret,
+        "least": least,
+        "most": most,
+        "pattern": pattern,
+        "check": check,
+        "example": example,
+    }
+    return field(default=default, metadata=kept)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +96,24 @@ class ServerSettings:
 
     host: str = setting("127.0.0.1", "Address to listen on; loopback unless you say otherwise.")
     port: int = setting(5000, "Port to listen on; 0 takes any free one.", most=65535)
-    public_url: str = setting("", "Address by which users reach this server; empty is http://HOST:PORT.")
+    public_url: str = setting(
+        "",
+        "Address by which users reach this server; empty is http://HOST:PORT.",
+        pattern=ADDRESS,
+        example="https://models.example",
+    )
+    trusted_proxies: tuple[str, ...] = setting(
+        (),
+        "Networks of the proxies in front, as CIDR, separated by commas; only their X-Forwarded-For and -Proto count.",
+        check=ip_network,
+        example="10.0.0.0/8",
+    )
+    cors_origins: tuple[str, ...] = setting(
+        (),
+        "Origins (`https://app.example`) whose pages may read the API's answers, separated by commas; else none may.",
+        pattern=ORIGIN,
+        example="https://app.example",
+    )
     workers: int = setting(0, "Server processes; 0 is one on SQLite and one for each core (at most 8) on PostgreSQL.")
     threads: int = setting(64, "Threads of each server process.", least=1, most=10000)
     max_body_bytes: int = setting(
@@ -77,6 +123,26 @@ class ServerSettings:
         100 * 1024**3, "Largest artifact that one upload may bring.", least=1, most=1152921504606846976
     )
     session_hours: int = setting(14 * 24, "How long a sign-in lasts without use, in hours.", least=1, most=87600)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitSettings:
+    """Rate limits: `NUMBER/second`, `/minute`, `/hour` or `/day`, or `off` for one of them."""
+
+    enabled: bool = setting(True, "Whether requests are counted and refused over the limits below.")
+    storage_url: str = setting(
+        "",
+        "`redis://HOST:PORT/0` counts for all server processes; empty: each counts by itself, so N allow N times.",
+        secret=True,
+    )
+    address: str = setting("600000/minute", "Requests from one address, whoever sends them.", pattern=RATE)
+    reads: str = setting("3000/minute", "Reads of the API by one token or user.", pattern=RATE)
+    writes: str = setting("1200/minute", "Changes by the API by one token or user.", pattern=RATE)
+    tracking: str = setting("300000/minute", "Requests of MLflow clients by one token or user.", pattern=RATE)
+    predictions: str = setting("120000/minute", "Predictions asked for by one token or user.", pattern=RATE)
+    sign_in: str = setting(
+        "120/minute", "Attempts to sign in, and other changes without a sign-in, from one address.", pattern=RATE
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +187,8 @@ class OutgoingSettings:
     allowed_networks: tuple[str, ...] = setting(
         (),
         "Private networks that webhooks may reach, as CIDR, separated by commas; public addresses are always allowed.",
+        check=ip_network,
+        example="10.0.0.0/8",
     )
 
 
@@ -154,11 +222,27 @@ class OidcSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TelemetrySettings:
+    """Metrics and traces that are sent somewhere; `/metrics` is there for Prometheus in any case."""
+
+    statsd_host: str = setting("", "Host of a statsd server that is told what Prometheus can ask for; empty is none.")
+    statsd_port: int = setting(8125, "Its UDP port.", least=1, most=65535)
+    statsd_prefix: str = setting("modelyard", "What the names of its metrics begin with.")
+    otlp_endpoint: str = setting(
+        "",
+        "Address of an OpenTelemetry collector (OTLP over HTTP) that gets traces of requests; empty is none.",
+        pattern=ADDRESS,
+        example="http://127.0.0.1:4318",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class LogSettings:
     """Logging."""
 
     level: str = setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
     format: str = setting("auto", "`json`, `console`, or `auto`: console on a terminal, else JSON.")
+    access: bool = setting(False, "Whether each answered request is a line of the log.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,11 +252,13 @@ class Settings:
     data: DataSettings = field(default_factory=DataSettings)
     database: DatabaseSettings = field(default_factory=DatabaseSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     plugins: PluginSettings = field(default_factory=PluginSettings)
     outgoing: OutgoingSettings = field(default_factory=OutgoingSettings)
     secret: SecretSettings = field(default_factory=SecretSettings)
     oidc: OidcSettings = field(default_factory=OidcSettings)
+    telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     log: LogSettings = field(default_factory=LogSettings)
     origins: Mapping[str, str] = field(default_factory=dict)
     connections: tuple[Mapping[str, Any], ...] = ()
@@ -203,7 +289,12 @@ class Settings:
             value = getattr(getattr(self, section), name)
             masked = "********" if declared.metadata["secret"] and value else value
             yield Described(
-                key, masked, declared.default, declared.metadata["description"], self.origins.get(key, "default")
+                key=key,
+                type=TYPE_NAMES.get(type(declared.default), "path"),
+                value=masked,
+                default=declared.default,
+                description=declared.metadata["description"],
+                origin=self.origins.get(key, "default"),
             )
 
 
@@ -212,10 +303,16 @@ class Described:
     """One setting as `modelyard config show` prints it; `value` is masked if it is a secret."""
 
     key: str
+    type: str
     value: Any
     default: Any
     description: str
     origin: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return "MODELYARD_" + self.key.replace(".", "_").upper()
 
 
 def declared_settings() -> Iterator[tuple[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -105,11 +106,17 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
 
 def _build(found: Mapping[str, tuple[Any, str]]) -> Settings:
     sections: dict[str, dict[str, Any]] = {}
+    wrong: list[str] = []
     for key, declared in declared_settings():
         if key in found:
             value, origin = found[key]
             section, name = key.split(".")
-            sections.setdefault(section, {})[name] = _convert(key, value, declared, origin)
+            try:
+                sections.setdefault(section, {})[name] = _convert(key, value, declared, origin)
+            except SettingError as error:
+                wrong.append(str(error))
+    if wrong:
+        raise SettingError("\n".join(wrong))
     origins = {key: origin for key, (_, origin) in found.items()}
     factories: dict[str, Any] = {part.name: part.default_factory for part in fields(Settings)}
     return Settings(**{name: factories[name](**values) for name, values in sections.items()}, origins=origins)
@@ -120,27 +127,44 @@ def _convert(key: str, value: Any, declared: Any, origin: str) -> Any:
     default = declared.default
     if isinstance(default, tuple):
         parts = value.split(",") if isinstance(value, str) else value
-        if isinstance(parts, list | tuple) and all(isinstance(part, str) for part in parts):
-            return tuple(part.strip() for part in parts if part.strip())
-        raise SettingError(f"{key} = {value!r} (from {origin}) is not a list of texts.")
+        if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+            raise SettingError(f"{key} = {value!r} (from {origin}) is not a list of texts.")
+        return tuple(_text(key, part.strip(), declared, origin) for part in parts if part.strip())
     if isinstance(default, bool):
         return _truth(key, value, origin)
     if isinstance(default, Path):
         return Path(str(value)).expanduser()
     if isinstance(default, int) and not isinstance(value, bool):
-        try:
-            number = int(value)
-        except (TypeError, ValueError):
-            raise SettingError(f"{key} = {value!r} (from {origin}) is not a whole number.") from None
-        least, most = declared.metadata["least"], declared.metadata["most"]
-        if not least <= number <= most:
-            raise SettingError(f"{key} = {number} (from {origin}) is not from {least} to {most}.")
-        return number
+        return _number(key, value, declared, origin)
     if isinstance(default, str) and isinstance(value, str):
-        if key in CHOICES and value not in CHOICES[key]:
-            raise SettingError(f"{key} = {value!r} (from {origin}) is none of {', '.join(CHOICES[key])}.")
-        return value
+        return _text(key, value, declared, origin) if value else value
     raise SettingError(f"{key} = {value!r} (from {origin}) is not a {type(default).__name__}.")
+
+
+def _number(key: str, value: Any, declared: Any, origin: str) -> int:
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        raise SettingError(f"{key} = {value!r} (from {origin}) is not a whole number.") from None
+    least, most = declared.metadata["least"], declared.metadata["most"]
+    if not least <= number <= most:
+        raise SettingError(f"{key} = {number} (from {origin}) is not from {least} to {most}.")
+    return number
+
+
+def _text(key: str, text: str, declared: Any, origin: str) -> str:
+    if key in CHOICES and text not in CHOICES[key]:
+        raise SettingError(f"{key} = {text!r} (from {origin}) is none of {', '.join(CHOICES[key])}.")
+    pattern, check = declared.metadata["pattern"], declared.metadata["check"]
+    mend = f"Write it as {declared.metadata['example'] or declared.default!r} is."
+    if pattern and not re.fullmatch(pattern, text):
+        raise SettingError(f"{key} = {text!r} (from {origin}) cannot be taken. {mend}")
+    if check is not None:
+        try:
+            check(text)
+        except ValueError as error:
+            raise SettingError(f"{key} = {text!r} (from {origin}): {error}. {mend}") from None
+    return text
 
 
 def _truth(key: str, value: Any, origin: str) -> bool:

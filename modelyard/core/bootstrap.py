@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from modelyard.config.settings import Settings
-from modelyard.core import db, outgoing
+from modelyard.core import db, outgoing, telemetry
 from modelyard.core.access_cache import AccessCache
 from modelyard.core.artifacts.service import ArtifactService
 from modelyard.core.deployments.reconcile import Reconciler
@@ -89,6 +89,7 @@ def build(settings: Settings, *, process: str) -> Services:
     """
     check_settings(settings)
     configure_logging(level=settings.log.level, style=settings.log.format)
+    telemetry.configure(settings.telemetry)
     db.open_database(
         settings.database_url,
         pool_size=settings.database.pool_size,
@@ -115,6 +116,7 @@ def build(settings: Settings, *, process: str) -> Services:
 def _guard(settings: Settings, holds: StoredHolds) -> Guard:
     rules = BreakerRules(settings.plugins.breaker_failures, settings.plugins.breaker_pause_seconds)
     guard = Guard(rules=rules, holds=holds)
+    guard.observers.append(telemetry.count_plugin_call)
     if settings.plugins.trace or settings.log.level == "DEBUG":
         guard.observers.append(trace_call)
     return guard

@@ -10,6 +10,7 @@
     │   └── LeaseLost             another worker holds the job now
     ├── PreconditionFailed        the thing is not as the caller last saw it
     ├── TooLarge                  more than a limit allows; names the limit
+    ├── TooManyRequests           more often than a limit allows; says when to come again
     ├── AuthenticationRequired    nobody is signed in, or the credential is not good
     ├── PermissionDenied          signed in, known here, and the role is too small
     ├── ConfigurationError        a setting that stops the start
@@ -98,6 +99,16 @@ class TooLarge(ModelyardError):
     """More than a limit allows; the message names the limit."""
 
     code = "too_large"
+
+
+class TooManyRequests(ModelyardError):
+    """More often than a limit allows; `retry_after_seconds` says when the next try is taken."""
+
+    code = "too_many_requests"
+
+    def __init__(self, message: str, *, retry_after_seconds: int = 1, hint: str | None = None, **details: Any) -> None:
+        super().__init__(message, hint=hint, **details)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class AuthenticationRequired(ModelyardError):

@@ -17,7 +17,7 @@ from peewee import PeeweeException, fn
 
 import modelyard.core.deployments.tasks  # noqa: F401 - registers what does its jobs
 from modelyard.config.settings import Settings
-from modelyard.core import db
+from modelyard.core import db, telemetry
 from modelyard.core.bootstrap import Services, build
 from modelyard.core.errors import InvalidInput, LeaseLost, ModelyardError, NotFound, PluginRefused, PluginSuspended
 from modelyard.core.jobs import Bell, Handlers, Job, Lease, LeasedTable, WorkerRow
@@ -82,6 +82,7 @@ class Worker:
         started_at_ms = db.now_ms()
         with self._held_lock:
             self._held[table, row.id] = lease
+        began, outcome = time.perf_counter(), "done"
         try:
             if row.attempts > self._max_attempts:
                 lease.fail(
@@ -91,12 +92,18 @@ class Worker:
             else:
                 act(row, lease)
         except LeaseLost:
+            outcome = "lost"
             log.warning("lease lost", table=table.__name__, row=row.public_id)
         except PluginSuspended as error:
+            outcome = "postponed"
             self._postpone(row, lease, error)
         except Exception as error:  # noqa: BLE001 - the job boundary: whatever a job raises is its own failure
+            outcome = "failed"
             self._record_failure(row, lease, error, started_at_ms)
         finally:
+            kind = "delivery" if table is Delivery else row.kind if row.kind in Handlers.known else "unknown"
+            telemetry.ATTEMPTS.add(kind, outcome)
+            telemetry.ATTEMPT_SECONDS.add(time.perf_counter() - began, kind)
             with self._held_lock:
                 self._held.pop((table, row.id), None)
 

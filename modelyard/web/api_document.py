@@ -12,10 +12,11 @@ from typing import Any
 from apispec import BasePlugin
 from flask import Flask, Response, request
 from flask_smorest import Api
-from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, HTTPException, UnsupportedMediaType
 
 from modelyard import __version__
 from modelyard.core.errors import InvalidInput
+from modelyard.web.api_words import complete
 from modelyard.web.errors import problem_of_http
 from modelyard.web.schemas.base import Moment, ProblemSchema
 
@@ -44,8 +45,8 @@ class Errors(BasePlugin):
 
 def _errors_of(path: str, method: str, *, has_body: bool) -> Iterator[HTTPStatus]:
     """Yield what the caller may be told: by who they are, what they sent, and how the thing stands."""
-    yield HTTPStatus.UNAUTHORIZED
-    yield HTTPStatus.UNPROCESSABLE_ENTITY
+    yield from (HTTPStatus.UNAUTHORIZED, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.UNPROCESSABLE_ENTITY)
+    yield from (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
     if has_body:
         yield from (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     if method == "delete" or not path.endswith("/session"):
@@ -69,6 +70,7 @@ class ModelyardApi(Api):  # type: ignore[misc]
             OPENAPI_URL_PREFIX="/api/v1",
             OPENAPI_JSON_PATH="openapi.json",
         )
+        self._served: bytes | None = None
         super().__init__(
             app,
             spec_kwargs={
@@ -84,6 +86,12 @@ class ModelyardApi(Api):  # type: ignore[misc]
     def handle_http_exception(self, error: HTTPException) -> Response:
         """Answer the framework's errors in the one shape."""
         return problem_of_http(error)
+
+    def _openapi_json(self) -> Response:
+        """Serve the document, which is made once; whoever has it already is answered 304."""
+        if self._served is None:
+            self._served = json.dumps(complete(self.spec.to_dict())).encode()
+        return Response(self._served, content_type="application/json")
 
     def _register_responses(self) -> None:
         """Declare each status once as a problem, under the name that the operations refer to."""
@@ -112,12 +120,8 @@ def _refuse_what_nobody_can_keep() -> None:
 
 
 def _read_json() -> Any:
-    data = request.get_data(cache=True)
-    limit = request.max_content_length
-    if request.content_length is None and limit is not None and len(data) >= limit:
-        raise RequestEntityTooLarge  # werkzeug cuts a body of unknown length at the limit without a word
     try:
-        return json.loads(data)
+        return json.loads(request.get_data(cache=True))
     except RecursionError:
         raise BadRequest("The JSON of the body is nested too deeply.") from None
     except ValueError as error:

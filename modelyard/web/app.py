@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+import time
 
 import structlog
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from modelyard.core import db
+from modelyard.core import db, telemetry
 from modelyard.core.bootstrap import Services
 from modelyard.core.db import new_id
 from modelyard.core.errors import TooLarge, Unavailable
-from modelyard.web import api, auth, edits, errors, health, metrics, mlflow, oidc, prediction, ui
+from modelyard.web import (
+    api,
+    auth,
+    cors,
+    edits,
+    errors,
+    health,
+    limits,
+    metrics,
+    mlflow,
+    oidc,
+    prediction,
+    security_headers,
+    slow_clients,
+    tracing,
+    ui,
+)
 from modelyard.web.api_document import ModelyardApi
-from modelyard.web.context import services
+from modelyard.web.context import release_connection, services
+from modelyard.web.proxies import TrustedProxies
+
+log = structlog.get_logger("modelyard.access")
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 STREAMING = re.compile(r"^/serve/|api/2\.0/mlflow-artifacts/artifacts/")
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Content-Security-Policy": (
-        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-        "object-src 'none'; base-uri 'self'; frame-ancestors 'none'; form-action 'self'"
-    ),
-}
 
 
 def create_app(platform: Services) -> Flask:
@@ -36,25 +46,39 @@ def create_app(platform: Services) -> Flask:
     app.extensions["modelyard"] = platform
     app.config.update(MAX_CONTENT_LENGTH=platform.settings.server.max_body_bytes, JSON_SORT_KEYS=False)
     app.url_map.strict_slashes = False
+    settings = platform.settings
+    if settings.server.trusted_proxies:
+        app.wsgi_app = TrustedProxies(app.wsgi_app, settings.server.trusted_proxies)  # type: ignore[method-assign]
     app.before_request(_begin)
+    security_headers.register(app, settings.public_url)
+    cors.register(app, settings.server.cors_origins)
+    limits.register(app, settings.limits)
+    slow_clients.register(app, settings.server.threads)
+    app.before_request(_receive)
     auth.register(app)
+    app.before_request(limits.check_caller)
     errors.register(app)
     api.register(ModelyardApi(app))
     edits.register(app)
     for part in (health, metrics, mlflow, prediction, ui):
         part.register(app)
     oidc.register(app, platform)
+    tracing.register(app, platform.guard, settings.telemetry.otlp_endpoint)
     app.after_request(_finish)
     app.teardown_request(_give_back_connection)
     return app
 
 
 def _begin() -> None:
-    """Give the request an id (the caller's, if it is a plain one) and, where it may need one, a database connection."""
+    """Give the request an id: the caller's, if it is a plain one."""
     given = request.headers.get("X-Request-ID", "")
     g.request_id = given if REQUEST_ID.fullmatch(given) else new_id()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
     metrics.begin()
+
+
+def _receive() -> None:
+    """Take in the body and then, where it may be needed, a database connection."""
     _receive_body()
     if request.endpoint not in auth.OPEN_ENDPOINTS:
         _take_connection()
@@ -67,12 +91,18 @@ def _receive_body() -> None:
         request.max_content_length = limits.max_artifact_bytes
         return
     try:
-        request.get_data(cache=True)
+        data = request.get_data(cache=True)
     except RequestEntityTooLarge:
-        raise TooLarge(
-            f"The request body has more than {limits.max_body_bytes} bytes, the limit of server.max_body_bytes.",
-            hint="Split it across several requests.",
-        ) from None
+        raise _too_large(limits.max_body_bytes) from None
+    if request.content_length is None and len(data) >= limits.max_body_bytes:
+        raise _too_large(limits.max_body_bytes)  # werkzeug cuts a body of unknown length at the limit without a word
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(
+        f"The request body has more than {limit} bytes, the limit of server.max_body_bytes.",
+        hint="Split it across several requests.",
+    )
 
 
 def _take_connection() -> None:
@@ -80,23 +110,35 @@ def _take_connection() -> None:
     try:
         held.__enter__()
     except Unavailable:
-        if request.endpoint != "health.ready":  # which is there to say so
+        if request.endpoint not in {"health.ready", "metrics"}:  # which are there to say so
             raise
     else:
         g.connection = held
+        telemetry.CONNECTIONS_IN_USE.inc()
 
 
 def _finish(response: Response) -> Response:
-    response = edits.finish(response)
+    response = slow_clients.watch(edits.finish(response))
     response.headers["X-Request-ID"] = g.get("request_id", "")
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
+    limits.tell(response)
     metrics.finish(response)
+    if services().settings.log.access:
+        _log_access(response)
     return response
 
 
+def _log_access(response: Response) -> None:
+    """Write the line of the access log. It names the route and no address: some have secrets in their paths."""
+    log.info(
+        "request",
+        method=request.method,
+        route=metrics.operation() if "operation" in g else str(request.url_rule or ""),
+        status=response.status_code,
+        seconds=round(time.perf_counter() - g.began, 6) if "began" in g else None,
+        address=request.remote_addr,
+    )
+
+
 def _give_back_connection(error: BaseException | None) -> None:
-    held: Any = g.pop("connection", None)
-    if held is not None:
-        held.__exit__(None, None, None)
-    structlog.contextvars.unbind_contextvars("request_id")
+    release_connection()
+    structlog.contextvars.unbind_contextvars("request_id", "actor", "project")

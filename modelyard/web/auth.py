@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
+import structlog
 from flask import Flask, g, request
 
 from modelyard.core.errors import AuthenticationRequired, PermissionDenied
@@ -13,7 +14,7 @@ from modelyard.core.identity.service import actor_of_token, actor_of_user, anony
 from modelyard.web.context import services
 
 COOKIE = "modelyard_session"
-OPEN_ENDPOINTS = frozenset({None, "ui.asset", "ui.page", "health.live"})
+OPEN_ENDPOINTS = frozenset({None, "ui.api_docs", "ui.asset", "ui.page", "health.live"})
 """What is answered without a look at who asks, and without a database."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 PROOF_HEADER = "X-Requested-With"
@@ -29,12 +30,14 @@ def _authenticate() -> None:
         g.actor = anonymous_actor(request_id=g.request_id, address=request.remote_addr or "")
         return
     g.actor = _actor()
+    if g.actor.is_signed_in:
+        structlog.contextvars.bind_contextvars(actor=g.actor.id)
 
 
 def _actor() -> Actor:
     """Return who asks; a credential that is shown must be good, whatever the address."""
     address = request.remote_addr or ""
-    token = _shown_token()
+    token = shown_token()
     if token is not None:
         view = services().access.view(hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest())
         found = view.fetch("actor", lambda: _actor_of(token))
@@ -56,7 +59,8 @@ def _actor_of(token: str) -> Actor | None:
     return actor_of_token(*found, request_id="", address="") if found else None
 
 
-def _shown_token() -> str | None:
+def shown_token() -> str | None:
+    """Return the token that the request shows as Bearer or as Basic's password; None where it shows none."""
     if "Authorization" not in request.headers:
         return None
     scheme, _, value = request.headers["Authorization"].partition(" ")

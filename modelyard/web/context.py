@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import cast
 
+import structlog
 from flask import current_app, g
 
+from modelyard.core import telemetry
 from modelyard.core.access_cache import AccessView
 from modelyard.core.bootstrap import Services
 from modelyard.core.identity.actor import Actor
@@ -25,7 +27,9 @@ def actor() -> Actor:
 
 def open_project(organization: str, slug: str) -> Project:
     """Return the project for the actor; a stranger gets `NotFound`."""
-    return find_project(actor(), organization, slug)
+    project = find_project(actor(), organization, slug)
+    structlog.contextvars.bind_contextvars(project=f"{organization}/{slug}")
+    return project
 
 
 def purge_at_ms(deleted_at_ms: int | None) -> int | None:
@@ -41,7 +45,9 @@ def open_logged_project(organization: str, slug: str) -> Project:
     view: AccessView | None = g.get("access")
     if view is None:
         return open_project(organization, slug)
-    return view.fetch((organization, slug), lambda: open_project(organization, slug))
+    project = view.fetch((organization, slug), lambda: find_project(actor(), organization, slug))
+    structlog.contextvars.bind_contextvars(project=f"{organization}/{slug}")
+    return project
 
 
 def release_connection() -> None:
@@ -49,3 +55,4 @@ def release_connection() -> None:
     held = g.pop("connection", None)
     if held is not None:
         held.__exit__(None, None, None)
+        telemetry.CONNECTIONS_IN_USE.dec()

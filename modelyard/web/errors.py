@@ -29,6 +29,7 @@ STATUS: dict[type[errors.ModelyardError], HTTPStatus] = {
     errors.LeaseLost: HTTPStatus.CONFLICT,
     errors.PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
     errors.AuthenticationRequired: HTTPStatus.UNAUTHORIZED,
     errors.PermissionDenied: HTTPStatus.FORBIDDEN,
     errors.ConfigurationError: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -100,6 +101,8 @@ def problem_of(error: errors.ModelyardError) -> Response:
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(math.ceil(getattr(error, "retry_after_seconds", None) or 1))
+    if isinstance(error, errors.TooManyRequests):
+        headers["Retry-After"] = str(error.retry_after_seconds)
     field, several = error.details.get("field"), error.details.get("errors")
     fields = {field: [error.message]} if field else _flatten(several) if several else None
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:

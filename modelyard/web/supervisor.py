@@ -12,7 +12,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
@@ -54,6 +56,11 @@ class Child:
             self.process = subprocess.Popen(self.command, env=environment)
             self.started_at = now
 
+    def start_anew(self) -> None:
+        """End it, to be started again at once."""
+        self.stop()
+        self.process, self.failures, self.start_after = None, 0, 0
+
     def stop(self) -> None:
         """Ask it to end, and end it after 9 s."""
         if self.process is None or self.process.poll() is not None:
@@ -66,8 +73,35 @@ class Child:
             self.process.wait()
 
 
-def run(settings: Settings, *, with_worker: bool = True) -> int:
-    """Serve until SIGTERM or SIGINT; the exit code. Raises `ConfigurationError` where it cannot start."""
+class Changes:
+    """Notices changed Python files of this package, for development."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            import watchfiles
+        except ImportError:
+            raise ConfigurationError(
+                "--reload needs the library watchfiles, which is not installed.", hint="pip install watchfiles"
+            ) from None
+        self._seen: list[str] = []
+        changes = watchfiles.watch(folder, watch_filter=watchfiles.PythonFilter(), debounce=200)
+        threading.Thread(target=self._collect, args=(changes,), name="changes", daemon=True).start()
+
+    def _collect(self, changes: Iterator[set[tuple[object, str]]]) -> None:
+        for some in changes:
+            self._seen += [Path(path).name for _, path in some]
+
+    def take(self) -> list[str]:
+        """Return the names of the files that changed since the last time."""
+        seen, self._seen = self._seen, []
+        return sorted(set(seen))
+
+
+def run(settings: Settings, *, with_worker: bool = True, reload: bool = False) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code. Raises `ConfigurationError` where it cannot start.
+
+    With `reload` the children are started anew whenever a file of the package changes.
+    """
     directory = settings.data.directory.resolve()
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = take_lock(directory / LOCK_FILE)
@@ -81,13 +115,16 @@ def run(settings: Settings, *, with_worker: bool = True) -> int:
     children = [Child("server", [sys.executable, "-m", "modelyard.web.server"])]
     if with_worker:
         children.append(Child("worker", [sys.executable, "-m", "modelyard.cli.main", "worker"]))
+    changes = Changes(Path(__file__).parents[1]) if reload else None
     try:
-        return _watch(children, environment, settings)
+        return _watch(children, environment, settings, changes)
     finally:
         lock.close()
 
 
-def _watch(children: list[Child], environment: dict[str, str], settings: Settings) -> int:
+def _watch(
+    children: list[Child], environment: dict[str, str], settings: Settings, changes: Changes | None = None
+) -> int:
     stopping: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -97,6 +134,10 @@ def _watch(children: list[Child], environment: dict[str, str], settings: Setting
         signal.signal(number, stop)
     say(f"serving at {settings.public_url} (data in {settings.data.directory.resolve()})")
     while not stopping:
+        if changes is not None and (names := changes.take()):
+            say(f"changed: {', '.join(names[:5])}; starting anew")
+            for child in children:
+                child.start_anew()
         for child in children:
             child.keep_running(environment)
         time.sleep(0.1)
@@ -165,9 +206,8 @@ def child_environment(settings: Settings) -> dict[str, str]:
         environment["MODELYARD_CONFIG"] = str(settings.file.resolve())
     metrics = settings.data.directory.resolve() / "metrics"
     shutil.rmtree(metrics, ignore_errors=True)
-    if settings.server_processes > 1:
-        metrics.mkdir(parents=True)
-        environment["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
+    metrics.mkdir(parents=True)
+    environment["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
     return environment
 
 

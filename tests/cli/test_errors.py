@@ -49,7 +49,7 @@ def test_every_code_is_documented() -> None:
 
 @pytest.mark.parametrize(
     ("status", "code"),
-    [(401, 4), (403, 4), (404, 3), (409, 5), (413, 6), (422, 6), (500, 1), (502, 7), (418, 1), (301, 1)],
+    [(401, 4), (403, 4), (404, 3), (409, 5), (413, 6), (422, 6), (429, 7), (500, 1), (502, 7), (418, 1), (301, 1)],
 )
 def test_a_problem_becomes_what_why_what_to_do(signed_in: FakeApi, run: Run, status: int, code: int) -> None:
     hint, fields = "Choose another one.", {"name": ["Longer than 255."]}
@@ -61,9 +61,17 @@ def test_a_problem_becomes_what_why_what_to_do(signed_in: FakeApi, run: Run, sta
         assert result.stderr.splitlines() == [
             "Error: This cannot be.",
             "  Why: name: Longer than 255.",
-            "  What to do: Choose another one.",
+            "  What to do: Choose another one." + (" `modelyard login URL` signs in anew." if status == 401 else ""),
             "  Request: req-1",
         ]
+
+
+def test_a_wait_is_named(signed_in: FakeApi, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modelyard.client.client.MAX_ATTEMPTS", 1)
+    signed_in.put("GET", PATH, Answer(429, {"detail": "Too many."}, headers={"Retry-After": "40"}))
+    result = run("models", "show", "risk")
+    assert result.exit_code == 7
+    assert "What to do: Try again in 40 s." in result.stderr
 
 
 def test_a_reason_is_not_said_twice(signed_in: FakeApi, run: Run) -> None:

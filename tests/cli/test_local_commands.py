@@ -26,7 +26,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Settings, bool]]:
     """What the supervisor was told."""
     told: list[tuple[Settings, bool]] = []
 
-    def run(settings: Settings, with_worker: bool) -> int:
+    def run(settings: Settings, with_worker: bool, reload: bool) -> int:
+        assert not reload
         told.append((settings, with_worker))
         return 0 if with_worker else 3
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -199,3 +200,59 @@ class TestProfileUse:
         assert result.exit_code == 0
         assert "did not revoke" in result.stderr
         assert load_profile("default") is None
+
+
+class TestSeveralServers:
+    def test_one_is_in_use_until_another_is(self, api: FakeApi, run: Run) -> None:
+        save_profile("default", ADA)
+        api.put("GET", "/api/v1/session", SESSION)
+        assert run("login", api.url, "--token", TOKEN, "--profile", "staging").exit_code == 0
+        assert run("profiles", "use", "staging").exit_code == 0
+        assert api.url in run("whoami").stdout
+        save_profile("staging", Profile(api.url, TOKEN, "ada", "acme/churn"))
+        assert "staging" in run("whoami").stdout
+        assert run("profiles", "use", "default").exit_code == 0
+        listed = json.loads(run("profiles", "list", "--output", "json").stdout)
+        assert {item["name"]: item["in_use"] for item in listed} == {"default": True, "staging": False}
+        assert TOKEN not in run("profiles", "list").stdout
+        assert api.url in run("--profile", "staging", "whoami").stdout
+
+    def test_one_can_be_forgotten(self, run: Run) -> None:
+        save_profile("staging", ADA)
+        assert run("profiles", "remove", "staging").exit_code == 0
+        assert load_profile("staging") is None
+        assert run("profiles", "remove", "staging").exit_code == 2
+        assert "login" in run("profiles", "list").output
+
+    def test_one_that_is_not_there_cannot_be_used(self, run: Run) -> None:
+        save_profile("default", ADA)
+        result = run("profiles", "use", "production")
+        assert result.exit_code == 8
+        assert "default" in result.stderr
+
+
+class TestCompletionIsInstalled:
+    @pytest.mark.parametrize("shell", ["bash", "zsh"])
+    def test_as_one_line_that_is_kept_once(
+        self, home: Path, run: Run, monkeypatch: pytest.MonkeyPatch, shell: str
+    ) -> None:
+        monkeypatch.setenv("HOME", str(home))
+        monkeypatch.delenv("ZDOTDIR", raising=False)
+        monkeypatch.setenv("SHELL", f"/bin/{shell}")
+        file = home / f".{shell}rc"
+        file.write_text("alias x=y")
+        for _ in range(2):
+            result = run("completion", "--install")
+            assert (result.exit_code, str(file) in result.stdout) == (0, True)
+        assert file.read_text() == f'alias x=y\neval "$(modelyard completion {shell})"\n'
+
+    def test_as_a_file_of_fish(self, home: Path, run: Run) -> None:
+        assert run("completion", "fish", "--install").exit_code == 0
+        script = (home / "config" / "fish" / "completions" / "modelyard.fish").read_text()
+        assert script == run("completion", "fish").stdout.removesuffix("\n")
+
+    def test_an_unknown_shell_is_named(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SHELL", "/bin/tcsh")
+        result = run("completion", "--install")
+        assert result.exit_code == 2
+        assert "tcsh" in result.stderr

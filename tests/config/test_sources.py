@@ -15,7 +15,12 @@ KEYS = [key for key, _ in declared_settings()]
 TRUTHS = [key for key, declared in declared_settings() if isinstance(declared.default, bool)]
 NUMBERS = [key for key, declared in declared_settings() if isinstance(declared.default, int) and key not in TRUTHS]
 TEXTS = [key for key, declared in declared_settings() if isinstance(declared.default, str)]
-LISTS = [key for key, declared in declared_settings() if isinstance(declared.default, tuple)]
+PATTERNS = [key for key, declared in declared_settings() if declared.metadata["pattern"]]
+LISTS = [
+    key
+    for key, declared in declared_settings()
+    if isinstance(declared.default, tuple) and not (declared.metadata["pattern"] or declared.metadata["check"])
+]
 
 
 def _value(settings: Settings, key: str) -> Any:
@@ -156,7 +161,7 @@ class TestWhichFile:
             load_settings(**{"environ": {}, **named})
 
 
-FREE_TEXTS = [key for key in TEXTS if key not in CHOICES]
+FREE_TEXTS = [key for key in TEXTS if key not in CHOICES and key not in PATTERNS]
 
 
 @given(st.sampled_from(FREE_TEXTS), st.text(min_size=1).filter(lambda text: "\0" not in text))
@@ -169,6 +174,36 @@ def test_a_choice_takes_its_values_only(key: str) -> None:
     assert _value(load_settings(environ={_variable(key): CHOICES[key][-1]}), key) == CHOICES[key][-1]
     with pytest.raises(SettingError, match=f"{key} = 'loud'.*{CHOICES[key][0]}"):
         load_settings(environ={_variable(key): "loud"})
+
+
+@pytest.mark.parametrize("text", ["many", "60", "60/fortnight", "0/minute", "60/minute;1/second", "-1/minute"])
+def test_a_rate_is_a_number_and_a_unit(text: str) -> None:
+    assert load_settings(environ={"MODELYARD_LIMITS_READS": "7/hour"}).limits.reads == "7/hour"
+    assert load_settings(environ={"MODELYARD_LIMITS_READS": "off"}).limits.reads == "off"
+    with pytest.raises(SettingError, match=r"limits\.reads = .* cannot be taken\. Write it as '3000/minute'"):
+        load_settings(environ={"MODELYARD_LIMITS_READS": text})
+
+
+@pytest.mark.parametrize(
+    ("key", "good", "bad"),
+    [
+        ("server.trusted_proxies", "10.0.0.0/8, ::1/128, 192.0.2.1", "10.0.0.0/33"),
+        ("server.trusted_proxies", "0.0.0.0/0", "proxy.example"),
+        ("server.trusted_proxies", "0.0.0.0/0", "10.0.0.1/8"),
+        ("outgoing.allowed_networks", "10.0.0.0/8", "10.0.0.0/33"),
+        ("server.cors_origins", "https://app.example, http://localhost:5173", "*"),
+        ("server.cors_origins", "http://[::1]:3000", "https://app.example/"),
+        ("server.cors_origins", "https://app.example", "app.example"),
+        ("server.public_url", "https://models.example/yard", "models.example"),
+        ("server.public_url", "http://127.0.0.1:80/", "https://models.example?x=1"),
+    ],
+)
+def test_what_cannot_be_taken_is_named_with_an_example(key: str, good: str, bad: str) -> None:
+    assert load_settings(environ={_variable(key): good})
+    with pytest.raises(SettingError, match=r"Write it as '.+' is\.") as caught:
+        load_settings(environ={_variable(key): f"{bad}"})
+    assert bad in str(caught.value)
+    assert _variable(key) in str(caught.value)
 
 
 def test_a_slip_of_the_pen_is_named() -> None:

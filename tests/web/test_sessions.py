@@ -13,7 +13,8 @@ from modelyard.config.settings import ServerSettings, Settings
 from modelyard.core import bootstrap
 from modelyard.core.db import database
 from modelyard.core.identity.models import Session
-from modelyard.web.app import SECURITY_HEADERS, create_app
+from modelyard.web.app import create_app
+from modelyard.web.security_headers import HEADERS
 from tests.factories import PASSWORD, Factories
 from tests.web.conftest import Place
 from tests.web.test_problems import problem
@@ -130,7 +131,10 @@ def test_every_answer_has_its_id_and_is_safe_to_show(client: FlaskClient) -> Non
     for method, address, status in ANSWERS:
         answer = client.open(address, method=method, json={} if method == "POST" else None)
         assert answer.status_code == status, address
-        assert {name: answer.headers.get(name) for name in SECURITY_HEADERS} == SECURITY_HEADERS
+        assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
+        assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert "microphone=()" in answer.headers["Permissions-Policy"]
+        assert "Strict-Transport-Security" not in answer.headers
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert "object-src 'none'" in answer.headers["Content-Security-Policy"]
         assert "unsafe-eval" not in answer.headers["Content-Security-Policy"]

@@ -12,6 +12,7 @@ from modelyard.cli.output import Column, show_list
 
 COLUMNS: list[Column] = [
     ("Setting", "setting"),
+    ("Type", "type"),
     ("Value", "value"),
     ("From", "origin"),
     ("Description", "description"),
@@ -28,12 +29,14 @@ def config() -> None:
 @file_option
 @output_option
 def show(file: Path | None, output: str) -> None:
-    """Show every setting, its value and where that came from; secrets are masked."""
+    """Show every setting, its type, its value and where that came from; secrets are masked."""
     from modelyard.config.sources import load_settings
 
     described = (
         {
             "setting": setting.key,
+            "environment": setting.variable,
+            "type": setting.type,
             "value": _plain(setting.value),
             "default": _plain(setting.default),
             "origin": setting.origin,
@@ -47,10 +50,16 @@ def show(file: Path | None, output: str) -> None:
 @config.command()
 @file_option
 def check(file: Path | None) -> None:
-    """Check the settings; ends with 8 and names what is wrong."""
+    """Check the settings; ends with 8 and names all that is wrong. What is dangerous is told, and is no error."""
     from modelyard.config.sources import load_settings
+    from modelyard.core.errors import ConfigurationError
+    from modelyard.core.settings_check import dangers, problems
 
-    load_settings(file=file)
+    settings = load_settings(file=file)
+    if found := problems(settings):
+        raise ConfigurationError("\n".join(str(problem) for problem in found))
+    for danger in dangers(settings):
+        click.echo(f"{click.style('Warning:', fg='yellow', bold=True)} {danger}", err=True)
     click.echo("The settings are good.")
 
 

@@ -24,13 +24,17 @@ SCOPES = ("admin", "deploy", "read", "write")
 @click.option("--token-stdin", is_flag=True, help="Read a token from stdin in place of a password.")
 @click.option("--token", help="Use this token. Others on this machine may see it: --token-stdin is safer.")
 @click.option("--expires-in-days", type=click.IntRange(min=1), help="Let the new token end after so many days.")
+@click.option("--profile", metavar="NAME", help="Keep it in this profile; the same as before the command.")
+@click.pass_context
 def login(
+    ctx: click.Context,
     url: str,
     username: str | None,
     password_stdin: bool,
     token_stdin: bool,
     token: str | None,
     expires_in_days: int | None,
+    profile: str | None,
 ) -> None:
     """Sign in to the server at URL and keep a token for it in the profile.
 
@@ -38,6 +42,7 @@ def login(
     """
     if sum((password_stdin, token_stdin, token is not None)) > 1:
         raise click.UsageError("Give one of --password-stdin, --token-stdin and --token.")
+    ctx.find_root().obj = profile or ctx.find_root().obj
     if token_stdin:
         token = first_line_of_stdin().strip()
     token = token if token is not None else _token_by_password(url, username, password_stdin, expires_in_days)

@@ -13,6 +13,7 @@ import click
 @click.option("--workers", type=click.IntRange(min=0), help="Server processes; 0 chooses by the database.")
 @click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Folder of the server's files.")
 @click.option("--no-worker", is_flag=True, help="Start no job worker; `modelyard worker` runs elsewhere.")
+@click.option("--reload", is_flag=True, help="Start anew when the program's files change; for development.")
 @click.option("--config", "file", type=click.Path(path_type=Path, dir_okay=False), help="Settings file.")
 @click.pass_context
 def serve(
@@ -22,6 +23,7 @@ def serve(
     workers: int | None,
     data_dir: Path | None,
     no_worker: bool,
+    reload: bool,
     file: Path | None,
 ) -> None:
     """Run the server and its job worker until SIGTERM or Ctrl-C.
@@ -32,4 +34,4 @@ def serve(
     from modelyard.web.supervisor import run
 
     flags = {"server.host": host, "server.port": port, "server.workers": workers, "data.directory": data_dir}
-    ctx.exit(run(load_settings(file=file, flags=flags), with_worker=not no_worker))
+    ctx.exit(run(load_settings(file=file, flags=flags), with_worker=not no_worker, reload=reload))

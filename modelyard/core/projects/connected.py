@@ -43,6 +43,10 @@ class ConnectedProviders:
         if project.storage_connection is not None:
             bound: providers.BoundStorage = self.bound(project.storage_connection)
             return bound
+        return self.default_storage()
+
+    def default_storage(self) -> providers.BoundStorage:
+        """Return the storage of projects that have none of their own."""
         settings = {"root": str(self._data_directory / "artifacts")} if self._default_storage == "local_files" else {}
         default: providers.BoundStorage = self._default("storage", self._default_storage, settings)
         return default

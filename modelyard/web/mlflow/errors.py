@@ -29,6 +29,7 @@ ERRORS: dict[type[errors.ModelyardError], tuple[HTTPStatus, str]] = {
     errors.LeaseLost: (HTTPStatus.CONFLICT, "ABORTED"),
     errors.PreconditionFailed: (HTTPStatus.CONFLICT, "ABORTED"),
     errors.TooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "INVALID_PARAMETER_VALUE"),
+    errors.TooManyRequests: (HTTPStatus.TOO_MANY_REQUESTS, "REQUEST_LIMIT_EXCEEDED"),
     errors.AuthenticationRequired: (HTTPStatus.UNAUTHORIZED, "UNAUTHENTICATED"),
     errors.PermissionDenied: (HTTPStatus.FORBIDDEN, "PERMISSION_DENIED"),
     errors.ConfigurationError: (HTTPStatus.INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
@@ -83,7 +84,10 @@ def _of_ours(error: errors.ModelyardError) -> Response:
     status, code = next(ERRORS[cls] for cls in type(error).__mro__ if cls in ERRORS)
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("request failed", error=str(error), path=request.path, exc_info=error)
-    return failure(status, code, str(error))
+    response = failure(status, code, str(error))
+    if isinstance(error, errors.TooManyRequests):
+        response.headers["Retry-After"] = str(error.retry_after_seconds)
+    return response
 
 
 def _of_http(error: HTTPException) -> Response:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, get_type_hints
 
 import msgspec
-from flask import Response, request
+from flask import Response, g, request
 
 from modelyard.core.bootstrap import Services
 from modelyard.core.identity.actor import Actor
@@ -46,6 +46,7 @@ class Endpoint:
 
     handler: Callable[[Context, Any], Answer]
     decoder: Decoder
+    path: str
 
 
 _plain: dict[tuple[str, str], Endpoint] = {}
@@ -56,7 +57,7 @@ def endpoint(method: str, path: str) -> Callable[[Handler], Handler]:
     """Enter the decorated handler for the path behind ``/api/2.0/mlflow/``."""
 
     def keep(handler: Handler) -> Handler:
-        row = Endpoint(handler, Decoder(get_type_hints(handler)["request"]))
+        row = Endpoint(handler, Decoder(get_type_hints(handler)["request"]), path)
         if "{" in path:
             _templates.append((method, tuple(path.split("/")), row))
         else:
@@ -88,6 +89,7 @@ def find(method: str, path: str) -> tuple[Endpoint, dict[str, str]]:
 def answer(context: Context, path: str) -> Response:
     """Answer the present request, which is for the endpoint of that path."""
     row, fields = find(request.method, path)
+    g.operation = f"mlflow {row.path}"
     decoded = _decode(row.decoder, fields)
     return Response(msgspec.json.encode(row.handler(context, decoded)), content_type="application/json")
 

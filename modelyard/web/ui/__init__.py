@@ -41,6 +41,12 @@ def asset(name: str) -> Response:
     return _serve(DIST / "assets", name, "public, max-age=31536000, immutable")
 
 
+@blueprint.get("/api/docs")
+def api_docs() -> Response:
+    """Serve the page that shows the API's description."""
+    return page("api-docs.html")
+
+
 @blueprint.get("/")
 def page(path: str = "") -> Response:
     """Serve the page, or a plain file beside it such as the icon."""

@@ -6,7 +6,13 @@ const server = "http://127.0.0.1:5000";
 export default defineConfig({
   base: "/",
   plugins: [react()],
-  build: { outDir: "dist", assetsDir: "assets", assetsInlineLimit: 0, sourcemap: false },
+  build: {
+    outDir: "dist",
+    assetsDir: "assets",
+    assetsInlineLimit: 0,
+    sourcemap: false,
+    rolldownOptions: { input: ["index.html", "api-docs.html"] },
+  },
   server: { proxy: { "/api": server, "/serve": server, "/mlflow": server, "/health": server } },
   test: {
     environment: "jsdom",

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from modelyard import NotFound, PluginUnavailable, ReplicaStatus, StoredFile
+from modelyard.config.settings import Settings
 from modelyard.core.deployments.models import Deployment, Replica
 from modelyard.core.errors import ModelyardError, Unavailable
 from modelyard.core.jobs import Job
 from tests.core.deployments.conftest import World
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Settings under which a target is asked however often it failed: that is looked at by itself elsewhere."""
+    return replace(settings, plugins=replace(settings.plugins, breaker_failures=100))
 
 
 def homes(world: World, *parts: str) -> list[str]:

@@ -63,6 +63,7 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The token's id. */
                 token_id: string;
             };
             cookie?: never;
@@ -100,6 +101,7 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
             };
             cookie?: never;
@@ -140,6 +142,7 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
             };
             cookie?: never;
@@ -159,6 +162,7 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
             };
             cookie?: never;
@@ -178,6 +182,7 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
             };
             cookie?: never;
@@ -197,7 +202,9 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The user's name. */
                 username: string;
             };
             cookie?: never;
@@ -218,6 +225,7 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
             };
             cookie?: never;
@@ -238,6 +246,7 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
                 invitation_id: string;
             };
@@ -296,6 +305,7 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
             };
             cookie?: never;
@@ -316,7 +326,9 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -338,6 +350,7 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
                 project_id: string;
             };
@@ -358,7 +371,9 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -378,7 +393,9 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -398,7 +415,9 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -418,8 +437,11 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The user's name. */
                 username: string;
             };
             cookie?: never;
@@ -440,7 +462,9 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -461,7 +485,9 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -481,8 +507,11 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The connection's id. */
                 connection_id: string;
             };
             cookie?: never;
@@ -504,8 +533,11 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The connection's id. */
                 connection_id: string;
             };
             cookie?: never;
@@ -525,8 +557,11 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The connection's id. */
                 connection_id: string;
             };
             cookie?: never;
@@ -546,6 +581,7 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
             };
             cookie?: never;
@@ -566,6 +602,7 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
             };
             cookie?: never;
@@ -585,7 +622,9 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The connection's id. */
                 connection_id: string;
             };
             cookie?: never;
@@ -607,7 +646,9 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The connection's id. */
                 connection_id: string;
             };
             cookie?: never;
@@ -627,7 +668,9 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The connection's id. */
                 connection_id: string;
             };
             cookie?: never;
@@ -647,7 +690,9 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -668,7 +713,9 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -688,8 +735,11 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The run's id. */
                 run_id: string;
             };
             cookie?: never;
@@ -710,8 +760,11 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The run's id. */
                 run_id: string;
             };
             cookie?: never;
@@ -731,9 +784,13 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The run's id. */
                 run_id: string;
+                /** @description The metric's name. */
                 key: string;
             };
             cookie?: never;
@@ -753,8 +810,11 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The run's id. */
                 run_id: string;
             };
             cookie?: never;
@@ -774,8 +834,11 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The run's id. */
                 run_id: string;
             };
             cookie?: never;
@@ -795,7 +858,9 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -816,8 +881,11 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The registered model's name. */
                 model: string;
             };
             cookie?: never;
@@ -839,8 +907,11 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The registered model's name. */
                 model: string;
             };
             cookie?: never;
@@ -860,8 +931,11 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The registered model's name. */
                 model: string;
             };
             cookie?: never;
@@ -882,9 +956,13 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The registered model's name. */
                 model: string;
+                /** @description The version: a number, or where it says so an alias or `latest`. */
                 version: number;
             };
             cookie?: never;
@@ -906,9 +984,13 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The registered model's name. */
                 model: string;
+                /** @description The version: a number, or where it says so an alias or `latest`. */
                 version: number;
             };
             cookie?: never;
@@ -928,7 +1010,9 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -949,8 +1033,11 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The deployment's name. */
                 deployment: string;
             };
             cookie?: never;
@@ -972,8 +1059,11 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The deployment's name. */
                 deployment: string;
             };
             cookie?: never;
@@ -993,8 +1083,11 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The deployment's name. */
                 deployment: string;
             };
             cookie?: never;
@@ -1014,8 +1107,11 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The deployment's name. */
                 deployment: string;
             };
             cookie?: never;
@@ -1035,8 +1131,11 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The deployment's name. */
                 deployment: string;
             };
             cookie?: never;
@@ -1056,8 +1155,11 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The deployment's name. */
                 deployment: string;
             };
             cookie?: never;
@@ -1077,7 +1179,9 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -1097,7 +1201,9 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -1117,6 +1223,7 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
             };
             cookie?: never;
@@ -1136,6 +1243,7 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
             };
             cookie?: never;
@@ -1189,7 +1297,9 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -1209,8 +1319,11 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The delivery's id. */
                 delivery_id: string;
             };
             cookie?: never;
@@ -1230,8 +1343,11 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The delivery's id. */
                 delivery_id: string;
             };
             cookie?: never;
@@ -1251,6 +1367,7 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
             };
             cookie?: never;
@@ -1270,7 +1387,9 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The delivery's id. */
                 delivery_id: string;
             };
             cookie?: never;
@@ -1290,7 +1409,9 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The delivery's id. */
                 delivery_id: string;
             };
             cookie?: never;
@@ -1327,6 +1448,7 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The plugin's name. */
                 plugin: string;
             };
             cookie?: never;
@@ -1346,6 +1468,7 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The plugin's name. */
                 plugin: string;
             };
             cookie?: never;
@@ -1422,9 +1545,19 @@ export interface components {
             user: components["schemas"]["User"];
             scopes: string[] | null;
         };
+        /**
+         * @example {
+         *       "username": "ada",
+         *       "password": "correct horse battery"
+         *     }
+         */
         SignIn: {
-            /** @example ada */
+            /**
+             * @description The user's name.
+             * @example ada
+             */
             username: string;
+            /** @description The password. */
             password: string;
         };
         OidcOption: {
@@ -1454,24 +1587,44 @@ export interface components {
             items: components["schemas"]["Token"][];
             next_cursor: string | null;
         };
+        /**
+         * @example {
+         *       "name": "training on node 7",
+         *       "scopes": [
+         *         "read",
+         *         "write"
+         *       ],
+         *       "expires_in_days": 90
+         *     }
+         */
         NewToken: {
-            /** @example training on node 7 */
+            /**
+             * @description What people call it.
+             * @example training on node 7
+             */
             name: string;
             /**
+             * @description What it may be used for, at most; the roles of its user bound it further.
              * @default [
              *       "read",
              *       "write"
              *     ]
              */
             scopes?: ("read" | "write" | "deploy" | "admin")[];
-            /** @default null */
+            /**
+             * @description The organization's slug.
+             * @default null
+             */
             organization?: string | null;
             /**
              * @description Bind it to this project of `organization`.
              * @default null
              */
             project?: string | null;
-            /** @default null */
+            /**
+             * @description After how many days it ends by itself; without it, never.
+             * @default null
+             */
             expires_in_days?: number | null;
         };
         CreatedToken: {
@@ -1506,10 +1659,22 @@ export interface components {
             items: components["schemas"]["Organization"][];
             next_cursor: string | null;
         };
+        /**
+         * @example {
+         *       "slug": "acme",
+         *       "name": "Acme"
+         *     }
+         */
         NewOrganization: {
-            /** @example acme */
+            /**
+             * @description Its name in addresses: a-z, 0-9 and single hyphens.
+             * @example acme
+             */
             slug: string;
-            /** @example Acme */
+            /**
+             * @description What people call it.
+             * @example Acme
+             */
             name: string;
             /**
              * @description Username; by default the caller.
@@ -1520,6 +1685,7 @@ export interface components {
         OrganizationChanges: {
             /** @description A slug that it had before leads to it, too, until another one takes that. */
             slug?: string;
+            /** @description What people call it. */
             name?: string;
         };
         Restore: {
@@ -1550,8 +1716,16 @@ export interface components {
             items: components["schemas"]["Member"][];
             next_cursor: string | null;
         };
+        /**
+         * @example {
+         *       "role": "member"
+         *     }
+         */
         OrganizationRole: {
-            /** @enum {string} */
+            /**
+             * @description The role; it includes the smaller ones.
+             * @enum {string}
+             */
             role: "member" | "admin" | "owner";
         };
         Invitation: {
@@ -1576,7 +1750,10 @@ export interface components {
             next_cursor: string | null;
         };
         NewInvitation: {
-            /** @enum {string} */
+            /**
+             * @description The role; it includes the smaller ones.
+             * @enum {string}
+             */
             role: "member" | "admin" | "owner";
             /**
              * @description A project to give a role in, by its slug.
@@ -1593,7 +1770,10 @@ export interface components {
              * @default
              */
             email?: string;
-            /** @default 7 */
+            /**
+             * @description After how many days it ends by itself; without it, never.
+             * @default 7
+             */
             expires_in_days?: number;
         };
         CreatedInvitation: {
@@ -1626,10 +1806,14 @@ export interface components {
             readonly expires_at?: string;
         };
         Acceptance: {
-            /** @example ada */
+            /**
+             * @description The user's name.
+             * @example ada
+             */
             username?: string;
             /** @default  */
             display_name?: string;
+            /** @description The password. */
             password?: string;
         };
         Quotas: {
@@ -1661,28 +1845,53 @@ export interface components {
             items: components["schemas"]["Project"][];
             next_cursor: string | null;
         };
+        /**
+         * @example {
+         *       "slug": "churn",
+         *       "name": "Customer churn"
+         *     }
+         */
         NewProject: {
-            /** @example churn */
+            /**
+             * @description Its name in addresses: a-z, 0-9 and single hyphens.
+             * @example churn
+             */
             slug: string;
-            /** @example Customer churn */
+            /**
+             * @description What people call it.
+             * @example Customer churn
+             */
             name: string;
-            /** @default  */
+            /**
+             * @description What people should know of it; Markdown.
+             * @default
+             */
             description?: string;
         };
         QuotaChanges: {
             max_runs?: number | null;
             max_deployments?: number | null;
         };
+        /**
+         * @example {
+         *       "name": "Customer churn",
+         *       "description": "Who leaves, and why."
+         *     }
+         */
         ProjectChanges: {
             /** @description A slug that it had before leads to it, too, until another one takes that. */
             slug?: string;
+            /** @description What people call it. */
             name?: string;
+            /** @description What people should know of it; Markdown. */
             description?: string;
+            /** @description Whether it is archived: kept and readable, and nothing is added to it. */
             archived?: boolean;
             /** @description For instance administrators. */
             allow_local_deployments?: boolean;
             /** @description For instance administrators. */
             quotas?: components["schemas"]["QuotaChanges"];
+            /** @description The storage connection that keeps the project's artifacts; null is the server's own. */
             storage_connection_id?: string | null;
         };
         Usage: {
@@ -1691,8 +1900,16 @@ export interface components {
             deployments: number;
             quotas: components["schemas"]["Quotas"];
         };
+        /**
+         * @example {
+         *       "role": "editor"
+         *     }
+         */
         ProjectRole: {
-            /** @enum {string} */
+            /**
+             * @description The role; it includes the smaller ones.
+             * @enum {string}
+             */
             role: "viewer" | "editor" | "admin";
         };
         LastHealth: {
@@ -1727,15 +1944,38 @@ export interface components {
             items: components["schemas"]["Connection"][];
             next_cursor: string | null;
         };
+        /**
+         * @example {
+         *       "kind": "notifier",
+         *       "provider": "webhook",
+         *       "name": "ml-alerts",
+         *       "settings": {
+         *         "url": "https://chat.example/hook"
+         *       },
+         *       "subscriptions": [
+         *         "model_version.*"
+         *       ]
+         *     }
+         */
         NewConnection: {
-            /** @enum {string} */
+            /**
+             * @description What the provider is for.
+             * @enum {string}
+             */
             kind: "storage" | "tracker" | "deployment_target" | "notifier";
-            /** @example webhook */
+            /**
+             * @description The provider's name, as `GET /api/v1/providers` lists it.
+             * @example webhook
+             */
             provider: string;
+            /** @description The provider's settings, as its `settings_schema` describes them. */
             settings?: {
                 [key: string]: unknown;
             };
-            /** @example ml-alerts */
+            /**
+             * @description What people call it.
+             * @example ml-alerts
+             */
             name: string;
             /**
              * @description Actions that a notifier is told of, such as `model_version.*`; by default all.
@@ -1743,11 +1983,27 @@ export interface components {
              */
             subscriptions?: string[] | null;
         };
+        /**
+         * @example {
+         *       "kind": "notifier",
+         *       "provider": "webhook",
+         *       "settings": {
+         *         "url": "https://chat.example/hook"
+         *       }
+         *     }
+         */
         ConnectionTest: {
-            /** @enum {string} */
+            /**
+             * @description What the provider is for.
+             * @enum {string}
+             */
             kind: "storage" | "tracker" | "deployment_target" | "notifier";
-            /** @example webhook */
+            /**
+             * @description The provider's name, as `GET /api/v1/providers` lists it.
+             * @example webhook
+             */
             provider: string;
+            /** @description The provider's settings, as its `settings_schema` describes them. */
             settings?: {
                 [key: string]: unknown;
             };
@@ -1756,11 +2012,22 @@ export interface components {
             ok: boolean;
             message: string;
         };
+        /**
+         * @example {
+         *       "subscriptions": [
+         *         "model_version.*"
+         *       ],
+         *       "enabled": true
+         *     }
+         */
         ConnectionChanges: {
+            /** @description The provider's settings, as its `settings_schema` describes them. */
             settings?: {
                 [key: string]: unknown;
             };
+            /** @description Actions that a notifier is told of, such as `model_version.*`. */
             subscriptions?: string[];
+            /** @description Whether it is used at all. */
             enabled?: boolean;
         };
         Experiment: {
@@ -1778,8 +2045,16 @@ export interface components {
             items: components["schemas"]["Experiment"][];
             next_cursor: string | null;
         };
+        /**
+         * @example {
+         *       "name": "gradient boosting"
+         *     }
+         */
         NewExperiment: {
-            /** @example gradient boosting */
+            /**
+             * @description What people call it.
+             * @example gradient boosting
+             */
             name: string;
         };
         ExperimentReference: {
@@ -1855,17 +2130,40 @@ export interface components {
             items: components["schemas"]["Model"][];
             next_cursor: string | null;
         };
+        /**
+         * @example {
+         *       "name": "risk",
+         *       "description": "Who leaves next month.",
+         *       "tags": {
+         *         "team": "growth"
+         *       }
+         *     }
+         */
         NewModel: {
-            /** @example risk */
+            /**
+             * @description What people call it.
+             * @example risk
+             */
             name: string;
-            /** @default  */
+            /**
+             * @description What people should know of it; Markdown.
+             * @default
+             */
             description?: string;
+            /** @description Texts by name. */
             tags?: {
                 [key: string]: string;
             };
         };
+        /**
+         * @example {
+         *       "description": "Who leaves next month."
+         *     }
+         */
         ModelChanges: {
+            /** @description What people call it. */
             name?: string;
+            /** @description What people should know of it; Markdown. */
             description?: string;
         };
         StageChange: {
@@ -1904,24 +2202,60 @@ export interface components {
             items: components["schemas"]["Version"][];
             next_cursor: string | null;
         };
+        /**
+         * @example {
+         *       "source": "runs:/0198c0ffee0070008000000000000000/model",
+         *       "tags": {
+         *         "data": "2026-09"
+         *       }
+         *     }
+         */
         NewVersion: {
-            /** @example runs:/0198c0ffee0070008000000000000000/model */
+            /**
+             * @description Where the files are: `runs:/RUN_ID/PATH` or `models:/MODEL/VERSION`.
+             * @example runs:/0198c0ffee0070008000000000000000/model
+             */
             source: string;
-            /** @default  */
+            /**
+             * @description The run's id.
+             * @default
+             */
             run_id?: string;
-            /** @default  */
+            /**
+             * @description What people should know of it; Markdown.
+             * @default
+             */
             description?: string;
+            /** @description Texts by name. */
             tags?: {
                 [key: string]: string;
             };
         };
+        /**
+         * @example {
+         *       "description": "Trained on September."
+         *     }
+         */
         VersionChanges: {
+            /** @description What people should know of it; Markdown. */
             description: string;
         };
+        /**
+         * @example {
+         *       "stage": "Production",
+         *       "reason": "Better on the hold-out of September."
+         *     }
+         */
         Promotion: {
-            /** @enum {string} */
+            /**
+             * @description The stage to move it to.
+             * @enum {string}
+             */
             stage: "None" | "Staging" | "Production" | "Archived";
-            /** @default  */
+            /**
+             * @description Why, for the history.
+             * @default
+             */
             reason?: string;
             /**
              * @description Move the versions that hold the stage now to Archived.
@@ -1966,9 +2300,21 @@ export interface components {
             items: components["schemas"]["Deployment"][];
             next_cursor: string | null;
         };
+        /**
+         * @example {
+         *       "name": "risk-live",
+         *       "model": "risk",
+         *       "version": "3",
+         *       "replicas": 1
+         *     }
+         */
         NewDeployment: {
-            /** @example risk-live */
+            /**
+             * @description What people call it.
+             * @example risk-live
+             */
             name: string;
+            /** @description The registered model's name. */
             model: string;
             /**
              * @description A number, an alias as it points now, or `latest`.
@@ -1980,23 +2326,46 @@ export interface components {
              * @default local_process
              */
             target?: string;
-            /** @default 1 */
+            /**
+             * @description How many processes answer.
+             * @default 1
+             */
             replicas?: number;
+            /** @description Environment variables of the replicas, as texts by name. */
             environment?: {
                 [key: string]: string;
             };
-            /** @default 300 */
+            /**
+             * @description A revision that is not ready by then has failed, and the one before comes back.
+             * @default 300
+             */
             ready_within_seconds?: number;
         };
+        /**
+         * @example {
+         *       "version": "4",
+         *       "replicas": 2
+         *     }
+         */
         DeploymentChanges: {
+            /** @description The registered model's name. */
             model?: string;
+            /** @description The version: a number, or where it says so an alias or `latest`. */
             version?: string;
+            /** @description How many processes answer. */
             replicas?: number;
+            /** @description Environment variables of the replicas, as texts by name. */
             environment?: {
                 [key: string]: string;
             };
+            /** @description A revision that is not ready by then has failed, and the one before comes back. */
             ready_within_seconds?: number;
         };
+        /**
+         * @example {
+         *       "revision": 2
+         *     }
+         */
         Rollback: {
             /**
              * @description By default the one before the present one.
@@ -2182,8 +2551,16 @@ export interface components {
             breakers: components["schemas"]["Breaker"][];
             lost_threads: number;
         };
+        /**
+         * @example {
+         *       "reason": "It leaks connections; see ticket 4711."
+         *     }
+         */
         NewBlock: {
-            /** @example It leaks memory since 2.1. */
+            /**
+             * @description Why, for the history.
+             * @example It leaks memory since 2.1.
+             */
             reason: string;
             /**
              * @description Also where the settings select it for all projects.
@@ -2224,8 +2601,35 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description Method Not Allowed */
+        METHOD_NOT_ALLOWED: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description Unprocessable Entity */
         UNPROCESSABLE_ENTITY: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Too Many Requests */
+        TOO_MANY_REQUESTS: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Service Unavailable */
+        SERVICE_UNAVAILABLE: {
             headers: {
                 [name: string]: unknown;
             };
@@ -2323,7 +2727,10 @@ export interface operations {
                 };
             };
             401: components["responses"]["UNAUTHORIZED"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -2351,9 +2758,12 @@ export interface operations {
             };
             400: components["responses"]["BAD_REQUEST"];
             401: components["responses"]["UNAUTHORIZED"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -2375,7 +2785,10 @@ export interface operations {
             };
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -2399,7 +2812,10 @@ export interface operations {
             };
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -2432,7 +2848,10 @@ export interface operations {
             };
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -2462,9 +2881,12 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -2473,6 +2895,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The token's id. */
                 token_id: string;
             };
             cookie?: never;
@@ -2489,7 +2912,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -2504,6 +2930,7 @@ export interface operations {
                 order_by?: "slug" | "slug desc" | "name" | "name desc" | "created_at" | "created_at desc";
                 /** @description Text that slug or name must contain, in whichever case. */
                 q?: string;
+                /** @description Only those whose role is this. */
                 role?: "member" | "admin" | "owner";
                 /** @description Those that were deleted and can be restored, in place of the others. */
                 deleted?: boolean;
@@ -2527,7 +2954,10 @@ export interface operations {
             };
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -2556,10 +2986,13 @@ export interface operations {
             400: components["responses"]["BAD_REQUEST"];
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -2568,6 +3001,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
             };
             cookie?: never;
@@ -2586,7 +3020,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -2598,6 +3035,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
             };
             cookie?: never;
@@ -2614,8 +3052,11 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -2624,6 +3065,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
             };
             cookie?: never;
@@ -2647,10 +3089,13 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -2682,10 +3127,13 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -2694,6 +3142,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
             };
             cookie?: never;
@@ -2710,8 +3159,11 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -2720,6 +3172,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
             };
             cookie?: never;
@@ -2743,10 +3196,13 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -2761,10 +3217,12 @@ export interface operations {
                 order_by?: "username" | "username desc" | "display_name" | "display_name desc" | "role" | "role desc" | "created_at" | "created_at desc";
                 /** @description Text that username or display name must contain, in whichever case. */
                 q?: string;
+                /** @description Only those whose role is this. */
                 role?: "member" | "admin" | "owner";
             };
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
             };
             cookie?: never;
@@ -2783,7 +3241,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -2792,7 +3253,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The user's name. */
                 username: string;
             };
             cookie?: never;
@@ -2816,10 +3279,13 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -2828,7 +3294,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The user's name. */
                 username: string;
             };
             cookie?: never;
@@ -2845,8 +3313,11 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -2864,6 +3335,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
             };
             cookie?: never;
@@ -2882,7 +3354,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -2891,6 +3366,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
             };
             cookie?: never;
@@ -2914,10 +3390,13 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -2926,6 +3405,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
                 invitation_id: string;
             };
@@ -2943,8 +3423,11 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -2971,7 +3454,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3012,10 +3498,13 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3030,12 +3519,14 @@ export interface operations {
                 order_by?: "slug" | "slug desc" | "name" | "name desc" | "created_at" | "created_at desc" | "archived_at" | "archived_at desc";
                 /** @description Text that slug or name or description must contain, in whichever case. */
                 q?: string;
+                /** @description Only those whose archived is this. */
                 archived?: boolean;
                 /** @description Those that were deleted and can be restored, in place of the others. */
                 deleted?: boolean;
             };
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
             };
             cookie?: never;
@@ -3054,7 +3545,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3063,6 +3557,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
             };
             cookie?: never;
@@ -3086,10 +3581,13 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3098,7 +3596,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -3117,7 +3617,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3129,7 +3632,9 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -3146,8 +3651,11 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3156,7 +3664,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -3180,10 +3690,13 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3192,6 +3705,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
                 project_id: string;
             };
@@ -3216,10 +3730,13 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3228,7 +3745,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -3247,7 +3766,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3256,7 +3778,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -3273,8 +3797,11 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3289,11 +3816,14 @@ export interface operations {
                 order_by?: "username" | "username desc" | "display_name" | "display_name desc" | "role" | "role desc" | "created_at" | "created_at desc";
                 /** @description Text that username or display name must contain, in whichever case. */
                 q?: string;
+                /** @description Only those whose role is this. */
                 role?: "viewer" | "editor" | "admin";
             };
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -3312,7 +3842,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3321,8 +3854,11 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The user's name. */
                 username: string;
             };
             cookie?: never;
@@ -3346,10 +3882,13 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3358,8 +3897,11 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The user's name. */
                 username: string;
             };
             cookie?: never;
@@ -3376,8 +3918,11 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3392,13 +3937,18 @@ export interface operations {
                 order_by?: "name" | "name desc" | "kind" | "kind desc" | "provider" | "provider desc" | "created_at" | "created_at desc" | "updated_at" | "updated_at desc";
                 /** @description Text that name or provider must contain, in whichever case. */
                 q?: string;
+                /** @description Only those whose kind is this. */
                 kind?: "storage" | "tracker" | "deployment_target" | "notifier";
+                /** @description Only those whose provider is this. */
                 provider?: string;
+                /** @description Only those whose enabled is this. */
                 enabled?: boolean;
             };
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -3417,7 +3967,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3426,7 +3979,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -3450,10 +4005,13 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3462,7 +4020,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -3486,10 +4046,13 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3498,8 +4061,11 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The connection's id. */
                 connection_id: string;
             };
             cookie?: never;
@@ -3518,7 +4084,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3527,8 +4096,11 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The connection's id. */
                 connection_id: string;
             };
             cookie?: never;
@@ -3545,8 +4117,11 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3555,8 +4130,11 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The connection's id. */
                 connection_id: string;
             };
             cookie?: never;
@@ -3580,10 +4158,13 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3592,8 +4173,11 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The connection's id. */
                 connection_id: string;
             };
             cookie?: never;
@@ -3612,8 +4196,11 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3622,8 +4209,11 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The connection's id. */
                 connection_id: string;
             };
             cookie?: never;
@@ -3642,7 +4232,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3657,12 +4250,16 @@ export interface operations {
                 order_by?: "name" | "name desc" | "kind" | "kind desc" | "provider" | "provider desc" | "created_at" | "created_at desc" | "updated_at" | "updated_at desc";
                 /** @description Text that name or provider must contain, in whichever case. */
                 q?: string;
+                /** @description Only those whose kind is this. */
                 kind?: "storage" | "tracker" | "deployment_target" | "notifier";
+                /** @description Only those whose provider is this. */
                 provider?: string;
+                /** @description Only those whose enabled is this. */
                 enabled?: boolean;
             };
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
             };
             cookie?: never;
@@ -3681,7 +4278,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3690,6 +4290,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
             };
             cookie?: never;
@@ -3713,10 +4314,13 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3725,6 +4329,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
             };
             cookie?: never;
@@ -3748,10 +4353,13 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3760,7 +4368,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The connection's id. */
                 connection_id: string;
             };
             cookie?: never;
@@ -3779,7 +4389,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3788,7 +4401,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The connection's id. */
                 connection_id: string;
             };
             cookie?: never;
@@ -3805,8 +4420,11 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3815,7 +4433,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The connection's id. */
                 connection_id: string;
             };
             cookie?: never;
@@ -3839,10 +4459,13 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3851,7 +4474,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The connection's id. */
                 connection_id: string;
             };
             cookie?: never;
@@ -3870,7 +4495,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3879,7 +4507,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The connection's id. */
                 connection_id: string;
             };
             cookie?: never;
@@ -3898,8 +4528,11 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3917,7 +4550,9 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -3936,7 +4571,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3945,7 +4583,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -3969,10 +4609,13 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -3992,7 +4635,9 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -4011,7 +4656,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -4020,8 +4668,11 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The run's id. */
                 run_id: string;
             };
             cookie?: never;
@@ -4040,7 +4691,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -4049,8 +4703,11 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The run's id. */
                 run_id: string;
             };
             cookie?: never;
@@ -4067,8 +4724,11 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -4077,8 +4737,11 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The run's id. */
                 run_id: string;
             };
             cookie?: never;
@@ -4097,22 +4760,31 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
     get_history: {
         parameters: {
             query?: {
+                /** @description How many items to answer at most. */
                 limit?: number;
+                /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
             };
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The run's id. */
                 run_id: string;
+                /** @description The metric's name. */
                 key: string;
             };
             cookie?: never;
@@ -4131,7 +4803,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -4143,8 +4818,11 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The run's id. */
                 run_id: string;
             };
             cookie?: never;
@@ -4163,19 +4841,26 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
     get_artifact_content: {
         parameters: {
             query: {
+                /** @description A path relative to the run's artifacts. */
                 path: string;
             };
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The run's id. */
                 run_id: string;
             };
             cookie?: never;
@@ -4203,8 +4888,11 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             416: components["responses"]["REQUESTED_RANGE_NOT_SATISFIABLE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -4222,7 +4910,9 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -4241,7 +4931,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -4250,7 +4943,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -4274,10 +4969,13 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -4286,8 +4984,11 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The registered model's name. */
                 model: string;
             };
             cookie?: never;
@@ -4306,7 +5007,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -4315,8 +5019,11 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The registered model's name. */
                 model: string;
             };
             cookie?: never;
@@ -4333,8 +5040,11 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -4343,8 +5053,11 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The registered model's name. */
                 model: string;
             };
             cookie?: never;
@@ -4368,10 +5081,13 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -4386,13 +5102,18 @@ export interface operations {
                 order_by?: "changed_at" | "changed_at desc" | "version" | "version desc";
                 /** @description Text that reason or actor name must contain, in whichever case. */
                 q?: string;
+                /** @description Only those whose version is this. */
                 version?: number;
+                /** @description Only those whose to stage is this. */
                 to_stage?: string;
             };
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The registered model's name. */
                 model: string;
             };
             cookie?: never;
@@ -4411,7 +5132,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -4426,15 +5150,22 @@ export interface operations {
                 order_by?: "version" | "version desc" | "stage" | "stage desc" | "created_at" | "created_at desc" | "updated_at" | "updated_at desc";
                 /** @description Text that description must contain, in whichever case. */
                 q?: string;
+                /** @description Only those whose stage is this. */
                 stage?: string;
+                /** @description Only those whose status is this. */
                 status?: string;
+                /** @description Only those whose run id is this. */
                 run_id?: string;
+                /** @description Only those whose created by is this. */
                 created_by?: string;
             };
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The registered model's name. */
                 model: string;
             };
             cookie?: never;
@@ -4453,7 +5184,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -4462,8 +5196,11 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The registered model's name. */
                 model: string;
             };
             cookie?: never;
@@ -4487,10 +5224,13 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -4499,9 +5239,13 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The registered model's name. */
                 model: string;
+                /** @description The version: a number, or where it says so an alias or `latest`. */
                 version: number;
             };
             cookie?: never;
@@ -4520,7 +5264,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -4529,9 +5276,13 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The registered model's name. */
                 model: string;
+                /** @description The version: a number, or where it says so an alias or `latest`. */
                 version: number;
             };
             cookie?: never;
@@ -4548,8 +5299,11 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -4558,9 +5312,13 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The registered model's name. */
                 model: string;
+                /** @description The version: a number, or where it says so an alias or `latest`. */
                 version: number;
             };
             cookie?: never;
@@ -4584,10 +5342,13 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -4596,9 +5357,13 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The registered model's name. */
                 model: string;
+                /** @description The version: a number, or where it says so an alias or `latest`. */
                 version: number;
             };
             cookie?: never;
@@ -4622,10 +5387,13 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -4640,13 +5408,18 @@ export interface operations {
                 order_by?: "name" | "name desc" | "status" | "status desc" | "target" | "target desc" | "created_at" | "created_at desc" | "updated_at" | "updated_at desc";
                 /** @description Text that name or message must contain, in whichever case. */
                 q?: string;
+                /** @description Only those whose status is this. */
                 status?: string;
+                /** @description Only those whose desired status is this. */
                 desired_status?: string;
+                /** @description Only those whose target is this. */
                 target?: string;
             };
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -4665,7 +5438,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -4674,7 +5450,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -4698,10 +5476,13 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -4710,8 +5491,11 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The deployment's name. */
                 deployment: string;
             };
             cookie?: never;
@@ -4730,7 +5514,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -4739,8 +5526,11 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The deployment's name. */
                 deployment: string;
             };
             cookie?: never;
@@ -4757,8 +5547,11 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -4767,8 +5560,11 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The deployment's name. */
                 deployment: string;
             };
             cookie?: never;
@@ -4792,10 +5588,13 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -4804,8 +5603,11 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The deployment's name. */
                 deployment: string;
             };
             cookie?: never;
@@ -4824,8 +5626,11 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -4834,8 +5639,11 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The deployment's name. */
                 deployment: string;
             };
             cookie?: never;
@@ -4854,8 +5662,11 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -4864,8 +5675,11 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The deployment's name. */
                 deployment: string;
             };
             cookie?: never;
@@ -4889,10 +5703,13 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -4907,12 +5724,16 @@ export interface operations {
                 order_by?: "revision" | "revision desc";
                 /** @description Text that note must contain, in whichever case. */
                 q?: string;
+                /** @description Only those whose created by is this. */
                 created_by?: string;
             };
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The deployment's name. */
                 deployment: string;
             };
             cookie?: never;
@@ -4931,19 +5752,26 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
     get_logs: {
         parameters: {
             query?: {
+                /** @description How many lines of each replica's log, from its end. */
                 lines?: number;
             };
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The deployment's name. */
                 deployment: string;
             };
             cookie?: never;
@@ -4962,7 +5790,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -4975,6 +5806,7 @@ export interface operations {
                 action?: string;
                 /** @description What it was done to: `model`, `project`, `connection` … */
                 object_kind?: string;
+                /** @description Only those whose object id is this. */
                 object_id?: string;
                 /** @description The earliest time, RFC 3339. */
                 from?: string;
@@ -4982,6 +5814,7 @@ export interface operations {
                 to?: string;
                 /** @description Where it was done from; for admins. */
                 address?: string;
+                /** @description Only those whose request id is this. */
                 request_id?: string;
                 /** @description Items on a page, 1 to 200. */
                 limit?: number;
@@ -4994,7 +5827,9 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -5013,7 +5848,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -5026,6 +5864,7 @@ export interface operations {
                 action?: string;
                 /** @description What it was done to: `model`, `project`, `connection` … */
                 object_kind?: string;
+                /** @description Only those whose object id is this. */
                 object_id?: string;
                 /** @description The earliest time, RFC 3339. */
                 from?: string;
@@ -5033,12 +5872,16 @@ export interface operations {
                 to?: string;
                 /** @description Where it was done from; for admins. */
                 address?: string;
+                /** @description Only those whose request id is this. */
                 request_id?: string;
+                /** @description Only those whose format is this. */
                 format?: "ndjson" | "csv";
             };
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -5058,7 +5901,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -5071,6 +5917,7 @@ export interface operations {
                 action?: string;
                 /** @description What it was done to: `model`, `project`, `connection` … */
                 object_kind?: string;
+                /** @description Only those whose object id is this. */
                 object_id?: string;
                 /** @description The earliest time, RFC 3339. */
                 from?: string;
@@ -5078,6 +5925,7 @@ export interface operations {
                 to?: string;
                 /** @description Where it was done from; for admins. */
                 address?: string;
+                /** @description Only those whose request id is this. */
                 request_id?: string;
                 /** @description Items on a page, 1 to 200. */
                 limit?: number;
@@ -5090,6 +5938,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
             };
             cookie?: never;
@@ -5108,7 +5957,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -5121,6 +5973,7 @@ export interface operations {
                 action?: string;
                 /** @description What it was done to: `model`, `project`, `connection` … */
                 object_kind?: string;
+                /** @description Only those whose object id is this. */
                 object_id?: string;
                 /** @description The earliest time, RFC 3339. */
                 from?: string;
@@ -5128,11 +5981,14 @@ export interface operations {
                 to?: string;
                 /** @description Where it was done from; for admins. */
                 address?: string;
+                /** @description Only those whose request id is this. */
                 request_id?: string;
+                /** @description Only those whose format is this. */
                 format?: "ndjson" | "csv";
             };
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
             };
             cookie?: never;
@@ -5152,7 +6008,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -5165,6 +6024,7 @@ export interface operations {
                 action?: string;
                 /** @description What it was done to: `model`, `project`, `connection` … */
                 object_kind?: string;
+                /** @description Only those whose object id is this. */
                 object_id?: string;
                 /** @description The earliest time, RFC 3339. */
                 from?: string;
@@ -5172,6 +6032,7 @@ export interface operations {
                 to?: string;
                 /** @description Where it was done from; for admins. */
                 address?: string;
+                /** @description Only those whose request id is this. */
                 request_id?: string;
                 /** @description Items on a page, 1 to 200. */
                 limit?: number;
@@ -5199,7 +6060,10 @@ export interface operations {
             };
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -5212,6 +6076,7 @@ export interface operations {
                 action?: string;
                 /** @description What it was done to: `model`, `project`, `connection` … */
                 object_kind?: string;
+                /** @description Only those whose object id is this. */
                 object_id?: string;
                 /** @description The earliest time, RFC 3339. */
                 from?: string;
@@ -5219,7 +6084,9 @@ export interface operations {
                 to?: string;
                 /** @description Where it was done from; for admins. */
                 address?: string;
+                /** @description Only those whose request id is this. */
                 request_id?: string;
+                /** @description Only those whose format is this. */
                 format?: "ndjson" | "csv";
             };
             header?: never;
@@ -5240,7 +6107,10 @@ export interface operations {
             };
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -5255,15 +6125,22 @@ export interface operations {
                 order_by?: "created_at" | "created_at desc";
                 /** @description Text that action must contain, in whichever case. */
                 q?: string;
+                /** @description Only those whose state is this. */
                 state?: "queued" | "running" | "done" | "failed";
+                /** @description Only those whose subscriber is this. */
                 subscriber?: string;
+                /** @description Only those whose action is this. */
                 action?: string;
+                /** @description Only those whose connection id is this. */
                 connection_id?: string;
+                /** @description Only those whose event id is this. */
                 event_id?: string;
             };
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
             };
             cookie?: never;
@@ -5282,7 +6159,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -5291,8 +6171,11 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The delivery's id. */
                 delivery_id: string;
             };
             cookie?: never;
@@ -5311,7 +6194,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -5320,8 +6206,11 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's slug. */
                 project: string;
+                /** @description The delivery's id. */
                 delivery_id: string;
             };
             cookie?: never;
@@ -5340,8 +6229,11 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -5356,14 +6248,20 @@ export interface operations {
                 order_by?: "created_at" | "created_at desc";
                 /** @description Text that action must contain, in whichever case. */
                 q?: string;
+                /** @description Only those whose state is this. */
                 state?: "queued" | "running" | "done" | "failed";
+                /** @description Only those whose subscriber is this. */
                 subscriber?: string;
+                /** @description Only those whose action is this. */
                 action?: string;
+                /** @description Only those whose connection id is this. */
                 connection_id?: string;
+                /** @description Only those whose event id is this. */
                 event_id?: string;
             };
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
             };
             cookie?: never;
@@ -5382,7 +6280,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -5391,7 +6292,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The delivery's id. */
                 delivery_id: string;
             };
             cookie?: never;
@@ -5410,7 +6313,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -5419,7 +6325,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's slug. */
                 organization: string;
+                /** @description The delivery's id. */
                 delivery_id: string;
             };
             cookie?: never;
@@ -5438,8 +6346,11 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -5463,7 +6374,10 @@ export interface operations {
             };
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -5472,6 +6386,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The plugin's name. */
                 plugin: string;
             };
             cookie?: never;
@@ -5490,7 +6405,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -5499,6 +6417,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The plugin's name. */
                 plugin: string;
             };
             cookie?: never;
@@ -5522,9 +6441,12 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -5533,6 +6455,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The plugin's name. */
                 plugin: string;
             };
             cookie?: never;
@@ -5549,7 +6472,10 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
@@ -5573,7 +6499,10 @@ export interface operations {
             };
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };

@@ -1,0 +1,120 @@
+"""The words of the API's description: what a parameter or field of a name means wherever it stands, and examples.
+
+A field whose schema says more keeps what that says; each body of a request has one example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+MEANINGS = {
+    "archived": "Whether it is archived: kept and readable, and nothing is added to it.",
+    "connection_id": "The connection's id.",
+    "cursor": "`next_cursor` of the page before.",
+    "delivery_id": "The delivery's id.",
+    "deployment": "The deployment's name.",
+    "description": "What people should know of it; Markdown.",
+    "enabled": "Whether it is used at all.",
+    "environment": "Environment variables of the replicas, as texts by name.",
+    "expires_in_days": "After how many days it ends by itself; without it, never.",
+    "key": "The metric's name.",
+    "kind": "What the provider is for.",
+    "limit": "How many items to answer at most.",
+    "lines": "How many lines of each replica's log, from its end.",
+    "model": "The registered model's name.",
+    "name": "What people call it.",
+    "organization": "The organization's slug.",
+    "password": "The password.",
+    "path": "A path relative to the run's artifacts.",
+    "plugin": "The plugin's name.",
+    "project": "The project's slug.",
+    "provider": "The provider's name, as `GET /api/v1/providers` lists it.",
+    "ready_within_seconds": "A revision that is not ready by then has failed, and the one before comes back.",
+    "reason": "Why, for the history.",
+    "replicas": "How many processes answer.",
+    "role": "The role; it includes the smaller ones.",
+    "run_id": "The run's id.",
+    "scopes": "What it may be used for, at most; the roles of its user bound it further.",
+    "settings": "The provider's settings, as its `settings_schema` describes them.",
+    "slug": "Its name in addresses: a-z, 0-9 and single hyphens.",
+    "source": "Where the files are: `runs:/RUN_ID/PATH` or `models:/MODEL/VERSION`.",
+    "stage": "The stage to move it to.",
+    "storage_connection_id": "The storage connection that keeps the project's artifacts; null is the server's own.",
+    "subscriptions": "Actions that a notifier is told of, such as `model_version.*`.",
+    "tags": "Texts by name.",
+    "token_id": "The token's id.",
+    "username": "The user's name.",
+    "version": "The version: a number, or where it says so an alias or `latest`.",
+}
+
+NO_FILTERS = frozenset({"cursor", "limit", "lines", "path"})
+"""Parameters of a query that choose no rows; every other one that does not say what it is, is a filter of a list."""
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "ConnectionChanges": {"subscriptions": ["model_version.*"], "enabled": True},
+    "ConnectionTest": {"kind": "notifier", "provider": "webhook", "settings": {"url": "https://chat.example/hook"}},
+    "DeploymentChanges": {"version": "4", "replicas": 2},
+    "ModelChanges": {"description": "Who leaves next month."},
+    "NewBlock": {"reason": "It leaks connections; see ticket 4711."},
+    "NewConnection": {
+        "kind": "notifier",
+        "provider": "webhook",
+        "name": "ml-alerts",
+        "settings": {"url": "https://chat.example/hook"},
+        "subscriptions": ["model_version.*"],
+    },
+    "NewDeployment": {"name": "risk-live", "model": "risk", "version": "3", "replicas": 1},
+    "NewExperiment": {"name": "gradient boosting"},
+    "NewModel": {"name": "risk", "description": "Who leaves next month.", "tags": {"team": "growth"}},
+    "NewOrganization": {"slug": "acme", "name": "Acme"},
+    "NewProject": {"slug": "churn", "name": "Customer churn"},
+    "NewToken": {"name": "training on node 7", "scopes": ["read", "write"], "expires_in_days": 90},
+    "NewVersion": {"source": "runs:/0198c0ffee0070008000000000000000/model", "tags": {"data": "2026-09"}},
+    "OrganizationRole": {"role": "member"},
+    "ProjectChanges": {"name": "Customer churn", "description": "Who leaves, and why."},
+    "ProjectRole": {"role": "editor"},
+    "Promotion": {"stage": "Production", "reason": "Better on the hold-out of September."},
+    "Rollback": {"revision": 2},
+    "SignIn": {"username": "ada", "password": "correct horse battery"},
+    "VersionChanges": {"description": "Trained on September."},
+}
+
+
+def complete(document: dict[str, Any]) -> dict[str, Any]:
+    """Give every parameter and every field of a body its meaning, and every body its example."""
+    schemas = document["components"]["schemas"]
+    for parameter in _parameters(document):
+        if parameter["in"] == "query" and parameter["name"] not in NO_FILTERS:
+            parameter.setdefault("description", f"Only those whose {parameter['name'].replace('_', ' ')} is this.")
+        _describe(parameter, parameter["name"])
+    for name in _bodies(document):
+        for field, described in schemas[name].get("properties", {}).items():
+            _describe(described, field)
+        if name in EXAMPLES:
+            schemas[name]["example"] = EXAMPLES[name]
+    return document
+
+
+def _describe(described: dict[str, Any], name: str) -> None:
+    if name in MEANINGS:
+        described.setdefault("description", MEANINGS[name])
+
+
+def _parameters(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield from document["components"].get("parameters", {}).values()
+    for path in document["paths"].values():
+        for part in (path, *(operation for name, operation in path.items() if name != "parameters")):
+            yield from (parameter for parameter in part.get("parameters", ()) if "$ref" not in parameter)
+
+
+def _bodies(document: dict[str, Any]) -> set[str]:
+    """Return the names of the schemas that are bodies of requests."""
+    return {
+        media["schema"]["$ref"].rpartition("/")[2]
+        for path in document["paths"].values()
+        for name, operation in path.items()
+        if name != "parameters"
+        for media in operation.get("requestBody", {}).get("content", {}).values()
+        if "$ref" in media["schema"]
+    }
