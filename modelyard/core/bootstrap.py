@@ -14,7 +14,9 @@ from modelyard.core.deployments.reconcile import Reconciler
 from modelyard.core.deployments.service import DeploymentService
 from modelyard.core.errors import ConfigurationError, Unavailable
 from modelyard.core.events import Events
-from modelyard.core.identity.service import SessionService, TokenService, UserService
+from modelyard.core.identity.sessions import SessionService
+from modelyard.core.identity.tokens import TokenService
+from modelyard.core.identity.users import UserService
 from modelyard.core.logs import configure_logging
 from modelyard.core.migrations import cannot_open, pending
 from modelyard.core.notifications.service import NotificationService

@@ -5,8 +5,9 @@ from __future__ import annotations
 from flask import Flask, g, request
 
 from modelyard.core.errors import AuthenticationRequired, PermissionDenied
-from modelyard.core.identity.actor import Actor
-from modelyard.core.identity.service import actor_of_token, actor_of_user, anonymous_actor
+from modelyard.core.identity.actor import Actor, anonymous_actor
+from modelyard.core.identity.sessions import actor_of_user
+from modelyard.core.identity.tokens import actor_of_token
 from modelyard.web.context import services
 
 COOKIE = "modelyard_session"

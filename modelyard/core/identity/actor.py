@@ -36,3 +36,8 @@ ANONYMOUS = Actor(kind="anonymous")
 def system_actor(name: str) -> Actor:
     """Make the actor for work that the platform does on its own, such as reconciling."""
     return Actor(kind="system", id=name, name=name)
+
+
+def anonymous_actor(*, request_id: str, address: str) -> Actor:
+    """Make the actor of somebody who showed nothing."""
+    return Actor(kind=ANONYMOUS.kind, request_id=request_id, address=address)

@@ -10,7 +10,7 @@ import pytest
 from modelyard.core import db
 from modelyard.core.bootstrap import Services
 from modelyard.core.errors import AuthenticationRequired
-from modelyard.core.identity import credentials, service
+from modelyard.core.identity import credentials, sessions
 from modelyard.core.identity.models import Session, User
 from modelyard.core.notifications.models import Event
 from tests.factories import PASSWORD, Factories
@@ -33,7 +33,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Move the services' clock: `clock(hours=1)`."""
 
     def move(*, hours: float) -> None:
-        monkeypatch.setattr(service, "now_ms", lambda: db.now_ms() + int(hours * HOUR_MS))
+        monkeypatch.setattr(sessions, "now_ms", lambda: db.now_ms() + int(hours * HOUR_MS))
 
     return move
 

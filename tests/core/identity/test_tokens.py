@@ -9,10 +9,10 @@ import pytest
 from modelyard.core import db
 from modelyard.core.bootstrap import Services
 from modelyard.core.errors import AuthenticationRequired, InvalidInput, NotFound, PermissionDenied
-from modelyard.core.identity import service
+from modelyard.core.identity import tokens
 from modelyard.core.identity.actor import ANONYMOUS, Actor
 from modelyard.core.identity.models import ApiToken, User
-from modelyard.core.identity.service import actor_of_token
+from modelyard.core.identity.tokens import actor_of_token
 from modelyard.core.notifications.models import Event
 from modelyard.core.projects.access import find_organization, find_project
 from tests.factories import Factories
@@ -69,10 +69,10 @@ def test_an_odd_token_is_wrong_and_no_error(services: Services, public_id: str) 
 
 def test_a_token_ends(services: Services, factories: Factories, ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
     short, endless = factories.token(ada, expires_in_days=1), factories.token(ada)
-    real = service.now_ms
-    monkeypatch.setattr(service, "now_ms", lambda: real() + DAY_MS - 60_000)
+    real = tokens.now_ms
+    monkeypatch.setattr(tokens, "now_ms", lambda: real() + DAY_MS - 60_000)
     assert services.tokens.find(short) is not None
-    monkeypatch.setattr(service, "now_ms", lambda: real() + DAY_MS + 60_000)
+    monkeypatch.setattr(tokens, "now_ms", lambda: real() + DAY_MS + 60_000)
     assert services.tokens.find(short) is None
     assert services.tokens.find(endless) is not None
 
@@ -122,7 +122,7 @@ def test_use_is_noted_but_not_at_every_request(
     assert abs(first - db.now_ms()) < 60_000
     services.tokens.find(token)
     assert ApiToken.get().last_used_at_ms == first
-    monkeypatch.setattr(service, "now_ms", lambda: first + 61_000)
+    monkeypatch.setattr(tokens, "now_ms", lambda: first + 61_000)
     services.tokens.find(token)
     assert ApiToken.get().last_used_at_ms == first + 61_000
 
