@@ -58,6 +58,7 @@ def exit_codes() -> dict[type[BaseException], int]:
         core.TooLarge: INVALID,
         core.AuthenticationRequired: PERMISSION,
         core.PermissionDenied: PERMISSION,
+        core.TooManyRequests: UNAVAILABLE,
         core.ConfigurationError: CONFIGURATION,
         core.Unavailable: UNAVAILABLE,
         core.PluginError: UNAVAILABLE,

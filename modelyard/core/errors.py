@@ -10,6 +10,7 @@
     ├── TooLarge                  more than a limit allows; names the limit
     ├── AuthenticationRequired    nobody is signed in, or the credential is not good
     ├── PermissionDenied          signed in, known here, and the role is too small
+    ├── TooManyRequests           asked too often; says when to ask again
     ├── ConfigurationError        a setting that stops the start
     ├── Unavailable               a part of the platform cannot answer now; ask again later
     └── PluginError               a plugin failed; names plugin and operation
@@ -94,6 +95,16 @@ class PermissionDenied(ModelyardError):
     """The caller is known here but their role or scope is too small; the hint names the one that is needed."""
 
     code = "permission_denied"
+
+
+class TooManyRequests(ModelyardError):
+    """Asked too often; the same request is welcome again after `retry_after_seconds`."""
+
+    code = "too_many_requests"
+
+    def __init__(self, message: str, *, retry_after_seconds: int = 1, hint: str | None = None, **details: Any) -> None:
+        super().__init__(message, hint=hint, **details)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class ConfigurationError(ModelyardError):

@@ -52,6 +52,8 @@ def _errors_of(path: str, method: str, *, has_body: bool) -> Iterator[HTTPStatus
         yield HTTPStatus.FORBIDDEN
     if "{" in path or (path.endswith("/tokens") and method == "post"):
         yield HTTPStatus.NOT_FOUND
+    if method == "post" and path.endswith("/session"):
+        yield HTTPStatus.TOO_MANY_REQUESTS
     if "/organizations" in path and method != "get":
         yield HTTPStatus.CONFLICT
     if path.endswith("/content"):

@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 
 from modelyard.core import db
 from modelyard.core.bootstrap import Services
@@ -114,3 +115,17 @@ def test_a_stored_hash_is_no_key(services: Services) -> None:
     stored = Session.get().secret_hash
     assert services.sessions.find(stored) is None
     assert services.sessions.find("") is None
+
+
+def test_a_password_is_hashed_anew_when_the_parameters_have_changed(services: Services, ada: User) -> None:
+    old = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
+    User.update(password_hash=old).execute()
+    with pytest.raises(AuthenticationRequired):
+        sign_in(services, password="not the password")
+    assert User.get_by_id(ada.id).password_hash == old
+    sign_in(services)
+    renewed = User.get_by_id(ada.id).password_hash
+    assert renewed != old
+    assert not credentials.is_outdated(renewed)
+    assert services.sessions.find(sign_in(services)) == ada
+    assert User.get_by_id(ada.id).password_hash == renewed
