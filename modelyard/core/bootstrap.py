@@ -14,6 +14,7 @@ from modelyard.core.deployments.reconcile import Reconciler
 from modelyard.core.deployments.service import DeploymentService
 from modelyard.core.errors import ConfigurationError, Unavailable
 from modelyard.core.events import Events
+from modelyard.core.idempotency import IdempotencyService
 from modelyard.core.identity.sessions import SessionService
 from modelyard.core.identity.tokens import TokenService
 from modelyard.core.identity.users import UserService
@@ -41,6 +42,7 @@ class Services:
     plugins: PluginManager
     guard: Guard
     events: Events
+    idempotency: IdempotencyService
     users: UserService
     sessions: SessionService
     tokens: TokenService
@@ -139,6 +141,7 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
         plugins=plugins,
         guard=guard,
         events=events,
+        idempotency=IdempotencyService(secrets),
         users=UserService(events),
         sessions=SessionService(events, settings.server.session_hours * 3600),
         tokens=TokenService(events),

@@ -7,6 +7,7 @@
     │   ├── AlreadyExists         the name is taken
     │   ├── InvalidTransition     no way leads from this state to that one
     │   └── LeaseLost             another worker holds the job now
+    ├── PreconditionFailed        the thing is not as the caller last saw it
     ├── TooLarge                  more than a limit allows; names the limit
     ├── AuthenticationRequired    nobody is signed in, or the credential is not good
     ├── PermissionDenied          signed in, known here, and the role is too small
@@ -77,6 +78,12 @@ class LeaseLost(Conflict):
     """The job's lease ran out and another worker holds it: nothing more may be written for it here."""
 
     code = "lease_lost"
+
+
+class PreconditionFailed(ModelyardError):
+    """The thing was changed since the caller saw it, so that their edit would undo somebody's work unseen."""
+
+    code = "precondition_failed"
 
 
 class TooLarge(ModelyardError):

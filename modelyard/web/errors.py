@@ -24,6 +24,7 @@ STATUS: dict[type[errors.ModelyardError], HTTPStatus] = {
     errors.AlreadyExists: HTTPStatus.CONFLICT,
     errors.InvalidTransition: HTTPStatus.CONFLICT,
     errors.LeaseLost: HTTPStatus.CONFLICT,
+    errors.PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.AuthenticationRequired: HTTPStatus.UNAUTHORIZED,
     errors.PermissionDenied: HTTPStatus.FORBIDDEN,
@@ -45,6 +46,7 @@ CODE_OF_STATUS = {
     404: "not_found",
     405: "method_not_allowed",
     409: "conflict",
+    412: "precondition_failed",
     413: "too_large",
     415: "unsupported_media_type",
     416: "range_not_satisfiable",
@@ -133,11 +135,12 @@ def register(app: Flask) -> None:
     """Answer every error of the app as a problem."""
     app.register_error_handler(errors.ModelyardError, problem_of)
     app.register_error_handler(HTTPException, problem_of_http)
-    app.register_error_handler(PeeweeException, _problem_of_database)
+    app.register_error_handler(PeeweeException, problem_of_database)
     app.register_error_handler(Exception, _problem_of_surprise)
 
 
-def _problem_of_database(error: PeeweeException) -> Response:
+def problem_of_database(error: PeeweeException) -> Response:
+    """Make the answer where the database failed; the log has the reason."""
     log.error("the database failed", error=str(error), path=request.path, exc_info=error)
     hint = "Try again in a moment."
     return problem(503, "The database does not answer.", code="unavailable", hint=hint, headers={"Retry-After": "1"})

@@ -42,6 +42,8 @@ VERBS = [
     (lambda c: _project(c).runs.delete("r1"), "DELETE", f"{PROJECT}/runs/r1", None),
     (lambda c: _project(c).runs.restore("r1"), "POST", f"{PROJECT}/runs/r1/restore", None),
     (lambda c: _project(c).create_experiment("e"), "POST", f"{PROJECT}/experiments", {"name": "e"}),
+    (lambda c: _project(c).members.remove("bo"), "DELETE", f"{PROJECT}/members/bo", None),
+    (lambda c: _project(c).models.get("risk"), "GET", f"{PROJECT}/models/risk", None),
     (lambda c: _project(c).models.get("a b/ü"), "GET", f"{PROJECT}/models/a b/ü", None),
     (lambda c: _project(c).models.create("risk", tags={"a": "b"}), "POST", f"{PROJECT}/models",
      {"name": "risk", "tags": {"a": "b"}}),

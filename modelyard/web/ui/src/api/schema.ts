@@ -315,7 +315,7 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** List the experiments, newest first. */
+        /** List experiments, by default the newest first. */
         get: operations["get_experiments"];
         put?: never;
         /** Make an experiment. */
@@ -1587,6 +1587,10 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "created_at" | "created_at desc" | "name" | "name desc" | "expires_at" | "expires_at desc" | "last_used_at" | "last_used_at desc";
+                /** @description Text that name must contain, in whichever case. */
+                q?: string;
             };
             header?: never;
             path?: never;
@@ -1673,6 +1677,11 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "slug" | "slug desc" | "name" | "name desc" | "created_at" | "created_at desc";
+                /** @description Text that slug or name must contain, in whichever case. */
+                q?: string;
+                role?: "member" | "admin" | "owner";
             };
             header?: never;
             path?: never;
@@ -1761,6 +1770,11 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "username" | "username desc" | "display_name" | "display_name desc" | "role" | "role desc" | "created_at" | "created_at desc";
+                /** @description Text that username or display name must contain, in whichever case. */
+                q?: string;
+                role?: "member" | "admin" | "owner";
             };
             header?: never;
             path: {
@@ -1856,6 +1870,10 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "slug" | "slug desc" | "name" | "name desc" | "created_at" | "created_at desc" | "archived_at" | "archived_at desc";
+                /** @description Text that slug or name or description must contain, in whichever case. */
+                q?: string;
             };
             header?: never;
             path: {
@@ -1987,6 +2005,11 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "username" | "username desc" | "display_name" | "display_name desc" | "role" | "role desc" | "created_at" | "created_at desc";
+                /** @description Text that username or display name must contain, in whichever case. */
+                q?: string;
+                role?: "viewer" | "editor" | "admin";
             };
             header?: never;
             path: {
@@ -2085,6 +2108,13 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "name" | "name desc" | "kind" | "kind desc" | "provider" | "provider desc" | "created_at" | "created_at desc" | "updated_at" | "updated_at desc";
+                /** @description Text that name or provider must contain, in whichever case. */
+                q?: string;
+                kind?: "storage" | "tracker" | "deployment_target" | "notifier";
+                provider?: string;
+                enabled?: boolean;
             };
             header?: never;
             path: {
@@ -2314,6 +2344,10 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description MLflow's filter language. */
+                filter?: string;
+                /** @description Keys separated by commas. */
+                order_by?: string;
             };
             header?: never;
             path: {
@@ -2383,12 +2417,12 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
-                /** @description The id of an experiment; by default all of them. */
-                experiment?: string;
                 /** @description MLflow's filter language. */
                 filter?: string;
                 /** @description Keys separated by commas. */
                 order_by?: string;
+                /** @description The id of an experiment; by default all of them. */
+                experiment?: string;
             };
             header?: never;
             path: {
@@ -2615,6 +2649,10 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "name" | "name desc" | "created_at" | "created_at desc" | "updated_at" | "updated_at desc";
+                /** @description Text that name or description must contain, in whichever case. */
+                q?: string;
             };
             header?: never;
             path: {
@@ -2778,6 +2816,10 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "changed_at" | "changed_at desc" | "version" | "version desc";
+                version?: number;
+                to_stage?: string;
             };
             header?: never;
             path: {
@@ -2812,6 +2854,14 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "version" | "version desc" | "stage" | "stage desc" | "created_at" | "created_at desc" | "updated_at" | "updated_at desc";
+                /** @description Text that description must contain, in whichever case. */
+                q?: string;
+                stage?: string;
+                status?: string;
+                run_id?: string;
+                created_by?: string;
             };
             header?: never;
             path: {
@@ -3018,6 +3068,13 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "name" | "name desc" | "status" | "status desc" | "target" | "target desc" | "created_at" | "created_at desc" | "updated_at" | "updated_at desc";
+                /** @description Text that name or message must contain, in whichever case. */
+                q?: string;
+                status?: string;
+                desired_status?: string;
+                target?: string;
             };
             header?: never;
             path: {
@@ -3278,6 +3335,11 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "revision" | "revision desc";
+                /** @description Text that note must contain, in whichever case. */
+                q?: string;
+                created_by?: string;
             };
             header?: never;
             path: {
@@ -3343,6 +3405,14 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "occurred_at" | "occurred_at desc";
+                /** @description Text that object name or actor name must contain, in whichever case. */
+                q?: string;
+                action?: string;
+                actor?: string;
+                object_kind?: string;
+                object_id?: string;
             };
             header?: never;
             path: {
@@ -3376,6 +3446,12 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "created_at" | "created_at desc";
+                /** @description Text that action must contain, in whichever case. */
+                q?: string;
+                state?: string;
+                action?: string;
             };
             header?: never;
             path: {
