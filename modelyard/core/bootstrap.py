@@ -15,7 +15,10 @@ from modelyard.core.deployments.service import DeploymentService
 from modelyard.core.errors import ConfigurationError, Unavailable
 from modelyard.core.events import Events
 from modelyard.core.idempotency import IdempotencyService
+from modelyard.core.identity.passwords import PasswordService
+from modelyard.core.identity.service_accounts import ServiceAccountService
 from modelyard.core.identity.sessions import SessionService
+from modelyard.core.identity.setup import SetupService
 from modelyard.core.identity.tokens import TokenService
 from modelyard.core.identity.users import UserService
 from modelyard.core.logs import configure_logging
@@ -44,8 +47,11 @@ class Services:
     events: Events
     idempotency: IdempotencyService
     users: UserService
+    passwords: PasswordService
+    setup: SetupService
     sessions: SessionService
     tokens: TokenService
+    service_accounts: ServiceAccountService
     organizations: OrganizationService
     projects: ProjectService
     connections: ConnectionService
@@ -136,15 +142,24 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
     experiments = ExperimentService(events, tracker_of)
     artifacts = ArtifactService(connections.storage_of, max_artifact_bytes=settings.server.max_artifact_bytes)
     versions = ModelVersionService(events)
+    users = UserService(events)
+    tokens = TokenService(events)
     return Services(
         settings=settings,
         plugins=plugins,
         guard=guard,
         events=events,
         idempotency=IdempotencyService(secrets),
-        users=UserService(events),
-        sessions=SessionService(events, settings.server.session_hours * 3600),
-        tokens=TokenService(events),
+        users=users,
+        passwords=PasswordService(events, settings.public_url),
+        setup=SetupService(users, settings.public_url),
+        sessions=SessionService(
+            events,
+            idle_seconds=settings.server.session_hours * 3600,
+            longest_seconds=settings.server.session_max_hours * 3600,
+        ),
+        tokens=tokens,
+        service_accounts=ServiceAccountService(events, tokens),
         organizations=OrganizationService(events),
         projects=ProjectService(events, experiments.create_default_experiment),
         connections=connections,

@@ -52,9 +52,11 @@ def _errors_of(path: str, method: str, *, has_body: bool) -> Iterator[HTTPStatus
         yield HTTPStatus.FORBIDDEN
     if "{" in path or (path.endswith("/tokens") and method == "post"):
         yield HTTPStatus.NOT_FOUND
-    if method == "post" and path.endswith("/session"):
+    if path.endswith("/account/password") or (method == "post" and path.endswith("/session")):
         yield HTTPStatus.TOO_MANY_REQUESTS
-    if "/organizations" in path and method != "get":
+    if ("/organizations" in path or "/users" in path or path.endswith(("/setup/{token}", "/account/password"))) and (
+        method != "get"
+    ):
         yield HTTPStatus.CONFLICT
     if path.endswith("/content"):
         yield HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE

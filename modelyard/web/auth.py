@@ -39,11 +39,12 @@ def _actor() -> Actor:
             raise AuthenticationRequired("The token is unknown, wrong, expired or revoked.", hint="Make a new one.")
         return actor_of_token(*found, request_id=g.request_id, address=address)
     secret = request.cookies.get(COOKIE)
-    user = services().sessions.find(secret) if secret else None
-    if user is None:
+    signed_in = services().sessions.find(secret) if secret else None
+    if signed_in is None:
         return anonymous_actor(request_id=g.request_id, address=address)
     _refuse_foreign_pages()
-    return actor_of_user(user, request_id=g.request_id, address=address)
+    user, session = signed_in
+    return actor_of_user(user, request_id=g.request_id, address=address, session_id=session.public_id)
 
 
 def _shown_token() -> str | None:

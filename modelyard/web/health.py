@@ -10,6 +10,7 @@ from peewee import PeeweeException
 
 from modelyard.core import db
 from modelyard.core.errors import ModelyardError
+from modelyard.core.identity.policy import administers
 from modelyard.core.jobs import WorkerRow
 from modelyard.core.migrations import pending
 from modelyard.web.context import actor, services
@@ -34,13 +35,14 @@ def live() -> Any:
 def ready() -> Any:
     """Say whether requests can be answered: 503 without a database; a missing worker or plugin is `degraded`.
 
-    The parts are named only to loopback and to a signed-in instance administrator.
+    The parts are named only to loopback and to instance administrators, with a token of the scope `metrics` or by
+    browser.
     """
     parts = {"database": _database(), "worker": _worker(), "plugins": _plugins()}
     broken = parts["database"] != "ok"
     status = "unavailable" if broken else "ready" if all(part == "ok" for part in parts.values()) else "degraded"
     body: dict[str, Any] = {"status": status}
-    if is_local() or actor().is_instance_admin:
+    if is_local() or administers(actor(), "metric.read"):
         body["parts"] = parts
     return jsonify(body), 503 if broken else 200
 

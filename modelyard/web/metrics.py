@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from modelyard.core.errors import NotFound
+from modelyard.core.identity.policy import administers
 from modelyard.web.context import actor, services
 from modelyard.web.health import is_local
 
@@ -46,7 +47,7 @@ def _quoted(value: str) -> str:
 
 def show() -> Response:
     """Show the metrics of all server processes."""
-    if not is_local() and not actor().is_instance_admin:
+    if not is_local() and not administers(actor(), "metric.read"):
         raise NotFound("There is nothing here.")
     registry: Any = REGISTRY
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):

@@ -110,6 +110,7 @@ def create(
 @click.pass_context
 def list_users(ctx: click.Context, output: str) -> None:
     """List the users."""
+    from modelyard.core.identity.actor import system_actor
 
     found = (
         {
@@ -119,7 +120,7 @@ def list_users(ctx: click.Context, output: str) -> None:
             "is_instance_admin": user.is_instance_admin,
             "is_disabled": user.disabled_at_ms is not None,
         }
-        for user in _services(ctx).users.list()
+        for user in _services(ctx).users.list(system_actor("admin command line"))
     )
     show_list(found, USER_COLUMNS, output, empty="There are no users. `modelyard admin users create NAME --admin`.")
 

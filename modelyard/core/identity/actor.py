@@ -10,7 +10,8 @@ class Actor:
     """The author of a change.
 
     `kind` is ``user`` (a browser), ``token`` (a program), ``system`` (the platform itself) or ``anonymous``; `scopes`
-    is None where everything that the roles allow is allowed; `project_id` binds a token to one project.
+    is None where everything that the roles allow is allowed; `project_id` binds a token to one project and
+    `expires_at_ms` says when it ends; `session_id` names the session of a browser.
     """
 
     kind: str
@@ -22,6 +23,8 @@ class Actor:
     project_id: int | None = None
     request_id: str = ""
     address: str = ""
+    session_id: str = ""
+    expires_at_ms: int | None = None
     roles: dict[int, str | None] = field(default_factory=dict, compare=False)
 
     @property

@@ -89,7 +89,7 @@ def new_secret() -> str:
 
 def hash_secret(secret: str) -> str:
     """Hash a random secret; SHA-256 is enough for 32 random bytes."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def secret_matches(secret: str, stored: str) -> bool:

@@ -28,6 +28,11 @@ class User(Table):
     class Meta:
         table_name = "user_account"
 
+    @property
+    def disabled(self) -> bool:
+        """Whether their sessions and tokens are refused."""
+        return self.disabled_at_ms is not None
+
 
 class Session(Table):
     """A sign-in by browser; `secret_hash` is the SHA-256 of the cookie."""

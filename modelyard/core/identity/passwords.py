@@ -61,7 +61,7 @@ class PasswordService:
         with atomic():
             user = find_user(username)
             _check_person(user)
-            if user.disabled_at_ms is not None:
+            if user.disabled:
                 raise Conflict(f"{user.username!r} is disabled.", hint="Enable the user first.")
             OneTimeLink.delete().where(OneTimeLink.user == user).execute()
             OneTimeLink.create(user=user, secret_hash=credentials.hash_secret(secret), expires_at_ms=expires_at_ms)

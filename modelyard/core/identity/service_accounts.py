@@ -70,7 +70,7 @@ class ServiceAccountService:
             check_text(changes["display_name"], "display_name", longest=200)
         with atomic():
             user = _find(organization, name)
-            before = {"display_name": user.display_name, "disabled": user.disabled_at_ms is not None}
+            before = {"display_name": user.display_name, "disabled": user.disabled}
             changed = {key: value for key, value in changes.items() if before[key] != value}
             if changed:
                 user.display_name = changed.get("display_name", user.display_name)

@@ -12,10 +12,11 @@ from modelyard.core.identity import credentials, policy
 from modelyard.core.identity.actor import Actor
 from modelyard.core.identity.models import ApiToken, User
 from modelyard.core.names import check_text
-from modelyard.core.projects.models import Project
+from modelyard.core.projects.models import Organization, Project
 
 TOUCH_EVERY_MS = 60_000
 LONGEST_TOKEN_DAYS = 3650
+DAY_MS = 24 * 3600 * 1000
 
 
 class TokenService:
@@ -29,10 +30,23 @@ class TokenService:
     ) -> tuple[ApiToken, str]:
         """Make a token for the actor; returns the row and the whole token, which is never to be had again.
 
-        A token that makes a token cannot give it scopes or projects beyond its own.
+        A token that makes a token cannot give it scopes, projects or time beyond its own.
         """
-        policy.require_sign_in(actor)
-        policy.require_scope(actor, "admin", "token.create")
+        policy.require_account(actor, "token.create")
+        user = User.get_by_id(actor.user_id)
+        return self.issue(actor, user, name=name, scopes=scopes, project=project, expires_in_days=expires_in_days)
+
+    def issue(
+        self,
+        actor: Actor,
+        user: User,
+        *,
+        name: str,
+        scopes: Sequence[str],
+        project: Project | None,
+        expires_in_days: int | None,
+    ) -> tuple[ApiToken, str]:
+        """Make a token of `user`, whom the caller has found for the actor; see `create`."""
         unknown = sorted(set(scopes) - set(policy.SCOPES))
         if unknown or not scopes:
             raise InvalidInput(f"scopes {list(scopes)!r}: choose among {', '.join(policy.SCOPES)}.", field="scopes")
@@ -40,21 +54,17 @@ class TokenService:
             raise InvalidInput("A token cannot make a token with more scopes than its own.", field="scopes")
         if actor.project_id is not None and (project is None or project.id != actor.project_id):
             raise InvalidInput("A token of one project can make tokens for that project only.", field="project")
-        if expires_in_days is not None and not 1 <= expires_in_days <= LONGEST_TOKEN_DAYS:
-            raise InvalidInput(
-                f"expires_in_days is {expires_in_days}; 1 to {LONGEST_TOKEN_DAYS} are allowed.", field="expires_in_days"
-            )
+        expires_at_ms = _end_of(actor, expires_in_days)
         check_text(name, "name", longest=200, shortest=1)
         secret = credentials.new_secret()
-        day_ms = 24 * 3600 * 1000
         with atomic():
             token = ApiToken.create(
-                user=actor.user_id,
-                project_id=project.id if project else None,
+                user=user,
+                project=project,
                 name=name,
                 secret_hash=credentials.hash_secret(secret),
                 scopes=sorted(set(scopes)),
-                expires_at_ms=None if expires_in_days is None else now_ms() + expires_in_days * day_ms,
+                expires_at_ms=expires_at_ms,
             )
             self._events.record(
                 "token.created",
@@ -62,7 +72,8 @@ class TokenService:
                 object_id=token.public_id,
                 object_name=name,
                 project=project,
-                after={"scopes": token.scopes},
+                organization=user.organization,
+                after={"scopes": token.scopes, "user": user.username},
             )
         return token, credentials.write_token(token.public_id, secret)
 
@@ -89,21 +100,47 @@ class TokenService:
 
     def list(self, actor: Actor) -> Iterable[ApiToken]:
         """Return the actor's own tokens that are not revoked, newest first; a token of one project sees those of it."""
-        policy.require_sign_in(actor)
-        policy.require_scope(actor, "read", "token.read")
+        policy.require_account(actor, "token.read")
         found: Iterable[ApiToken] = ApiToken.select().where(_tokens_of(actor)).order_by(ApiToken.id.desc())
         return found
 
     def revoke(self, actor: Actor, token_id: str) -> None:
         """End one of the actor's own tokens; `NotFound` for any other."""
-        policy.require_sign_in(actor)
-        policy.require_scope(actor, "admin", "token.revoke")
+        policy.require_account(actor, "token.revoke")
+        self.end(actor, _tokens_of(actor) & (ApiToken.public_id == token_id), token_id)
+
+    def end(self, actor: Actor, which: Any, token_id: str, organization: Organization | None = None) -> None:
+        """End the token that the condition `which` names among those that the caller has found for the actor."""
         with atomic():
-            token = ApiToken.get_or_none(_tokens_of(actor) & (ApiToken.public_id == token_id))
+            token = ApiToken.get_or_none(which)
             if token is None:
-                raise NotFound(f"You have no token {token_id!r}.")
+                raise NotFound(f"There is no token {token_id[:80]!r}.")
             ApiToken.update(revoked_at_ms=now_ms()).where(ApiToken.id == token.id).execute()
-            self._events.record("token.revoked", actor=actor, object_id=token.public_id, object_name=token.name)
+            self._events.record(
+                "token.revoked",
+                actor=actor,
+                object_id=token.public_id,
+                object_name=token.name,
+                organization=organization,
+            )
+
+
+def _end_of(actor: Actor, expires_in_days: int | None) -> int | None:
+    """Return when a new token ends: as wished, and no later than the token that makes it."""
+    if expires_in_days is None:
+        return actor.expires_at_ms
+    if not 1 <= expires_in_days <= LONGEST_TOKEN_DAYS:
+        raise InvalidInput(
+            f"expires_in_days is {expires_in_days}; 1 to {LONGEST_TOKEN_DAYS} are allowed.", field="expires_in_days"
+        )
+    ends_at_ms = now_ms() + expires_in_days * DAY_MS
+    if actor.expires_at_ms is not None and ends_at_ms > actor.expires_at_ms:
+        raise InvalidInput(
+            "A token cannot make a token that outlives it.",
+            hint="Leave expires_in_days out to let both end together.",
+            field="expires_in_days",
+        )
+    return ends_at_ms
 
 
 def _tokens_of(actor: Actor) -> Any:
@@ -122,6 +159,7 @@ def actor_of_token(user: User, token: ApiToken, *, request_id: str, address: str
         is_instance_admin=user.is_instance_admin and token.project_id is None,
         scopes=frozenset(token.scopes),
         project_id=token.project_id,
+        expires_at_ms=token.expires_at_ms,
         request_id=request_id,
         address=address,
     )

@@ -13,6 +13,7 @@ from modelyard.core.events import Events
 from modelyard.core.identity import policy
 from modelyard.core.identity.actor import Actor
 from modelyard.core.identity.models import User
+from modelyard.core.identity.service_accounts import check_may_join
 from modelyard.core.names import check_slug, check_text
 from modelyard.core.projects.access import authorize, find_organization, find_project
 from modelyard.core.projects.models import Organization, OrganizationMember, Project, ProjectMember
@@ -30,6 +31,7 @@ class OrganizationService:
         check_slug(slug, "slug")
         check_text(name, "name", longest=200, shortest=1)
         user = User.get_by_id(actor.user_id) if owner is None else _find_user(owner, field="owner")
+        check_may_join(user, None, "owner")
         try:
             with atomic():
                 organization = Organization.create(slug=slug, name=name)
@@ -67,6 +69,7 @@ class OrganizationService:
         organization, own_role = find_organization(actor, slug, "organization.members")
         _check_role(role, policy.ORGANIZATION_ROLES)
         user = _find_user(username)
+        check_may_join(user, organization, role)
         with atomic():
             _lock(organization)
             member = OrganizationMember.get_or_none(organization=organization, user=user)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask_smorest import Api
 
 from modelyard.web.api import (
+    account,
     connections,
     deployments,
     events,
@@ -13,11 +14,27 @@ from modelyard.web.api import (
     plugins,
     projects,
     runs,
+    service_accounts,
     session,
     tokens,
+    users,
 )
 
-RESOURCES = (session, tokens, organizations, projects, connections, runs, models, deployments, events, plugins)
+RESOURCES = (
+    session,
+    account,
+    tokens,
+    users,
+    organizations,
+    service_accounts,
+    projects,
+    connections,
+    runs,
+    models,
+    deployments,
+    events,
+    plugins,
+)
 
 
 def register(api: Api) -> None:
