@@ -23,7 +23,12 @@ COMMANDS = {
     "logout": LazyCommand(_COMMANDS + "login:logout", "Revoke the kept token and forget it."),
     "whoami": LazyCommand(_COMMANDS + "login:whoami", "Show who is signed in, and where."),
     "tokens": LazyCommand(_COMMANDS + "tokens:tokens", "Your API tokens."),
+    "account": LazyCommand(_COMMANDS + "account:account", "Your own name, password and sessions."),
+    "users": LazyCommand(_COMMANDS + "users:users", "Users of the server, for instance administrators."),
     "organizations": LazyCommand(_COMMANDS + "organizations:organizations", "Organizations and their members."),
+    "service-accounts": LazyCommand(
+        _COMMANDS + "service_accounts:service_accounts", "Programs as members of an organization."
+    ),
     "projects": LazyCommand(_COMMANDS + "projects:projects", "Projects and their members."),
     "connections": LazyCommand(_COMMANDS + "connections:connections", "Storages, targets and notifiers of a project."),
     "experiments": LazyCommand(_COMMANDS + "runs:experiments", "Experiments of a project."),

@@ -61,6 +61,7 @@ from modelyard.client.instance import (
     Tokens,
 )
 from modelyard.client.models import Models
+from modelyard.client.people import Account, ServiceAccounts, Users
 from modelyard.client.project import Connections, Project
 from modelyard.client.resource import Json
 from modelyard.client.runs import Runs
@@ -72,6 +73,7 @@ from modelyard.client.transport import (
 )
 
 __all__ = [
+    "Account",
     "AuthenticationError",
     "ChangedMeanwhileError",
     "Client",
@@ -101,11 +103,13 @@ __all__ = [
     "Runs",
     "ServerError",
     "ServerUnreachableError",
+    "ServiceAccounts",
     "Sessions",
     "Tokens",
     "TooLargeError",
     "Transport",
     "UnavailableError",
     "UnexpectedAnswerError",
+    "Users",
     "sends_in_clear",
 ]

@@ -16,6 +16,7 @@ from modelyard.client.addresses import checked_url, segments, warn_in_clear
 from modelyard.client.errors import InvalidInputError, NotConfiguredError, UnexpectedAnswerError
 from modelyard.client.failures import failure_of, unreachable
 from modelyard.client.instance import Organizations, Plugins, Projects, Sessions, Tokens
+from modelyard.client.people import Account, Users
 from modelyard.client.project import Project
 from modelyard.client.resource import PAGE_SIZE, Json, given
 from modelyard.client.transport import HttpTransport, Request, Response, Transport
@@ -57,7 +58,9 @@ class Client:
         if self._token:
             warn_in_clear(self.url)
         self.session = Sessions(self)
+        self.account = Account(self)
         self.tokens = Tokens(self)
+        self.users = Users(self)
         self.organizations = Organizations(self)
         self.projects = Projects(self)
         self.plugins = Plugins(self)

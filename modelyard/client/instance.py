@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from modelyard.client.addresses import segments, warn_in_clear
+from modelyard.client.people import ServiceAccounts
 from modelyard.client.resource import Json, Resource, given
 
 
@@ -84,6 +85,10 @@ class Organizations(Resource):
     def create(self, slug: str, *, name: str | None = None, owner: str | None = None) -> Json:
         """Make one; the name is the slug unless given, the owner is oneself."""
         return self._one("POST", "organizations", json={"slug": slug, "name": name or slug, **given(owner=owner)})
+
+    def service_accounts(self, organization: str) -> ServiceAccounts:
+        """Return the service accounts' part of one organization."""
+        return ServiceAccounts(self._client, self._path + "/organizations" + segments(organization))
 
     def members(self, organization: str) -> Members:
         """Return the members' part of one organization."""

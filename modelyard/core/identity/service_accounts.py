@@ -7,7 +7,7 @@ from typing import Any
 
 from peewee import IntegrityError
 
-from modelyard.core.db import atomic, now_ms
+from modelyard.core.db import atomic, locked, now_ms
 from modelyard.core.errors import AlreadyExists, InvalidInput, NotFound
 from modelyard.core.events import Events
 from modelyard.core.identity.actor import Actor
@@ -40,6 +40,9 @@ class ServiceAccountService:
         username = f"{name}@{organization.slug}"[:MAX_SLUG].rstrip("-")
         try:
             with atomic():
+                locked(Organization.select(Organization.id).where(Organization.id == organization.id)).first()
+                if _accounts_of(organization).where(_is_named(name)).exists():
+                    raise _taken(name)
                 user = User.create(
                     username=username,
                     display_name=display_name,
@@ -51,7 +54,7 @@ class ServiceAccountService:
                 self._record(actor, organization, user, "created", {}, {"display_name": display_name})
                 return user
         except IntegrityError:
-            raise AlreadyExists(f"There is a service account {name!r} already.", field="name") from None
+            raise _taken(name) from None
 
     def list(self, actor: Actor, slug: str) -> Any:
         """Return a query of the organization's service accounts by name."""
@@ -146,12 +149,19 @@ def _accounts_of(organization: Organization) -> Any:
 
 def _find(organization: Organization, name: str) -> User:
     """Return the account by its name or its username; the organization's slug in the latter may be an older one."""
-    named = (User.username == name) | User.username.startswith(f"{name}@")
-    user = _accounts_of(organization).where(named).first()
+    user = _accounts_of(organization).where(_is_named(name)).first()
     if user is None:
         raise NotFound(f"There is no service account {name[:80]!r}.")
     found: User = user
     return found
+
+
+def _is_named(name: str) -> Any:
+    return (User.username == name) | User.username.startswith(f"{name}@")
+
+
+def _taken(name: str) -> AlreadyExists:
+    return AlreadyExists(f"There is a service account {name!r} already.", hint="Choose another name.", field="name")
 
 
 def _tokens_of(user: User) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from argon2 import PasswordHasher
 
 from modelyard.core import db
 from modelyard.core.bootstrap import Services
-from modelyard.core.errors import AuthenticationRequired
+from modelyard.core.errors import AuthenticationRequired, NotFound, PermissionDenied
 from modelyard.core.identity import credentials, sessions
+from modelyard.core.identity.actor import Actor
 from modelyard.core.identity.models import Session, User
 from modelyard.core.notifications.models import Event
 from tests.factories import PASSWORD, Factories
@@ -28,11 +30,6 @@ def whose(services: Services, secret: str) -> User | None:
     """Whose live session the cookie is."""
     found = services.sessions.find(secret)
     return found[0] if found else None
-
-
-@pytest.fixture
-def ada(factories: Factories) -> User:
-    return factories.user("ada")
 
 
 @pytest.fixture
@@ -134,3 +131,65 @@ def test_a_password_is_hashed_anew_when_the_parameters_have_changed(services: Se
     assert not credentials.is_outdated(renewed)
     assert whose(services, sign_in(services)) == ada
     assert User.get_by_id(ada.id).password_hash == renewed
+
+
+def test_a_session_ends_in_any_case(services: Services, ada: User, clock: Any) -> None:
+    settings = services.settings.server
+    secret = sign_in(services)
+    for hours in range(settings.session_hours - 1, settings.session_max_hours, settings.session_hours - 1):
+        clock(hours=hours)
+        assert whose(services, secret) == ada
+    clock(hours=settings.session_max_hours - 0.01)
+    assert whose(services, secret) == ada
+    clock(hours=settings.session_max_hours + 0.01)
+    assert services.sessions.find(secret) is None
+
+
+def actor_at(services: Services, secret: str) -> Actor:
+    """Act by the session of a cookie."""
+    found = services.sessions.find(secret)
+    assert found is not None
+    return sessions.actor_of_user(found[0], request_id="", address="", session_id=found[1].public_id)
+
+
+@pytest.mark.usefixtures("cheap")
+def test_ones_sessions_are_listed_and_ended(services: Services, factories: Factories, ada: User) -> None:
+    here, there, elsewhere = (sign_in(services) for _ in range(3))
+    stranger = services.sessions.open(factories.user("bo"), address="", user_agent="", request_id="")
+    actor = actor_at(services, here)
+    listed = list(services.sessions.list(actor))
+    assert {(row.user_id, row.address, row.user_agent) for row in listed} == {(ada.id, "10.0.0.1", "a browser")}
+    assert [row.public_id == actor.session_id for row in listed] == [False, False, True]
+    services.sessions.end(actor, actor_at(services, there).session_id)
+    assert [whose(services, secret) for secret in (here, there, elsewhere)] == [ada, None, ada]
+    strange_id = actor_at(services, stranger).session_id
+    for session_id in (strange_id, "0" * 32, ""):
+        with pytest.raises(NotFound):
+            services.sessions.end(actor, session_id)
+    services.sessions.end_others(actor)
+    services.sessions.end_others(actor)
+    assert [whose(services, secret) for secret in (here, elsewhere)] == [ada, None]
+    assert whose(services, stranger) is not None
+    ended = list(Event.select().where(Event.action == "session.ended"))
+    assert [(row.actor_name, row.after) for row in ended] == [("ada", {"sessions": 1})] * 2
+
+
+@pytest.mark.usefixtures("cheap")
+def test_a_token_ends_all_sessions_of_its_user(services: Services, factories: Factories, ada: User) -> None:
+    secret = sign_in(services)
+    with pytest.raises(PermissionDenied):
+        services.sessions.end_others(replace(factories.actor(ada), scopes=frozenset({"read", "write"})))
+    services.sessions.end_others(replace(factories.actor(ada), kind="token", scopes=frozenset({"admin"})))
+    assert services.sessions.find(secret) is None
+
+
+@pytest.mark.usefixtures("cheap", "ada")
+def test_an_administrator_ends_a_users_sessions(services: Services, factories: Factories, root: User) -> None:
+    secret = sign_in(services)
+    with pytest.raises(PermissionDenied):
+        services.sessions.end_all(factories.actor(), "ada")
+    services.sessions.end_all(factories.actor(root), "ADA")
+    assert services.sessions.find(secret) is None
+    with pytest.raises(NotFound):
+        services.sessions.end_all(factories.actor(root), "nobody")
+    assert Event.get(Event.action == "session.ended").object_name == "ada"

@@ -15,15 +15,11 @@ from modelyard.core.identity.models import ApiToken, User
 from modelyard.core.identity.tokens import actor_of_token
 from modelyard.core.notifications.models import Event
 from modelyard.core.projects.access import find_organization, find_project
+from modelyard.core.projects.models import Project
 from tests.factories import Factories
 
 on_sqlite = pytest.mark.parametrize("database_kind", ["sqlite"])
 DAY_MS = 24 * 3600 * 1000
-
-
-@pytest.fixture
-def ada(factories: Factories) -> User:
-    return factories.user("ada")
 
 
 def program(services: Services, token: str) -> Actor:
@@ -147,7 +143,7 @@ def test_scopes_do_not_grow(services: Services, factories: Factories, ada: User)
 def test_scopes_that_nobody_knows_are_refused(
     services: Services, factories: Factories, ada: User, scopes: list[str]
 ) -> None:
-    with pytest.raises(InvalidInput, match="choose among read, write, deploy, admin"):
+    with pytest.raises(InvalidInput, match="choose among read, write, deploy, admin, metrics"):
         make(services, factories.actor(ada), scopes=scopes)
 
 
@@ -195,3 +191,24 @@ def test_an_administrators_token_of_one_project_is_no_administrators(services: S
     project = factories.project(owner=root)
     assert not program(services, factories.token(root, project=project)).is_instance_admin
     assert program(services, factories.token(root)).is_instance_admin
+
+
+def test_a_token_cannot_make_one_that_outlives_it(services: Services, factories: Factories, ada: User) -> None:
+    short = program(services, factories.token(ada, expires_in_days=7))
+    with pytest.raises(InvalidInput, match="outlives") as refused:
+        make(services, short, expires_in_days=8)
+    assert refused.value.details["field"] == "expires_in_days"
+    inherited = ApiToken.get(ApiToken.public_id == make(services, short).split("_")[1])
+    assert inherited.expires_at_ms == short.expires_at_ms
+    sooner = ApiToken.get(ApiToken.public_id == make(services, short, expires_in_days=1).split("_")[1])
+    assert sooner.expires_at_ms < inherited.expires_at_ms
+    endless = ApiToken.get(ApiToken.public_id == make(services, factories.actor(ada)).split("_")[1])
+    assert endless.expires_at_ms is None
+
+
+def test_a_token_goes_with_its_project(services: Services, factories: Factories, ada: User) -> None:
+    project = factories.project(owner=ada)
+    bound, free = factories.token(ada, project=project), factories.token(ada)
+    Project.delete().where(Project.id == project.id).execute()
+    assert services.tokens.find(bound) is None
+    assert services.tokens.find(free) is not None
