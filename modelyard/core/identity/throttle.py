@@ -11,14 +11,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from modelyard.core.db import atomic, is_postgresql, locked, now_ms
-from modelyard.core.errors import TooManyRequests
+from modelyard.core.db import atomic, database, is_postgresql, locked, now_ms
+from modelyard.core.errors import TooManyRequests, Unavailable
 from modelyard.core.identity.models import SignInCount
 
 DAY_MS = 24 * 3600 * 1000
 KNOWN_ADDRESS_MS = 90 * DAY_MS
 MOST_COUNTS = 300_000
 PRUNED_AT_ONCE = 100
+MOST_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Attempt:
         """Clear what counts against the account here, take this attempt off the address, and know the address."""
         now = now_ms()
         with atomic():
-            for key, row in _locked_rows(self.counted).items():
+            for key, row in _locked_rows({self.account, *self.counted}).items():
                 if key in {self.pair, self.account}:
                     row.failures = row.blocked_until_ms = 0
                 else:
@@ -63,8 +64,6 @@ class Attempt:
                 if key == self.pair:
                     row.succeeded_at_ms, row.expires_at_ms = now, now + KNOWN_ADDRESS_MS
                 row.save()
-            if self.account not in self.counted:
-                SignInCount.delete().where(SignInCount.key_hash == self.account).execute()
 
 
 def begin_attempt(username: str, address: str) -> Attempt:
@@ -92,6 +91,7 @@ def begin_attempt(username: str, address: str) -> Attempt:
             row.blocked_until_ms = now + limits[key].wait_ms(row.failures)
             row.expires_at_ms = max(row.expires_at_ms, now + DAY_MS)
             row.save()
+    with atomic():  # of its own: who deletes counts while holding others may wait for somebody who waits for these
         _prune(now)
     return Attempt(pair, account, counted)
 
@@ -99,22 +99,32 @@ def begin_attempt(username: str, address: str) -> Attempt:
 def forget_failures(username: str) -> None:
     """Clear what counts against the account from all addresses that it has not signed in from."""
     with atomic():
-        SignInCount.delete().where(SignInCount.key_hash == _key("account", username)).execute()
+        mine = SignInCount.key_hash == _key("account", username)
+        SignInCount.update(failures=0, blocked_until_ms=0).where(mine).execute()
 
 
 def _locked_rows(keys: Iterable[str]) -> dict[str, SignInCount]:
     """Return the counts under these keys, made where they are missing, locked until the transaction ends."""
     wanted = sorted(keys)
-    mine = SignInCount.key_hash.in_(wanted)
-    there = {row.key_hash for row in SignInCount.select(SignInCount.key_hash).where(mine)}
-    for key in wanted:
-        if key not in there:
+    if is_postgresql():  # rows that are not there yet cannot be locked in order; their keys can
+        for key in wanted:
+            number = int.from_bytes(bytes.fromhex(key[:16]), "big", signed=True)
+            database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (number,))
+    for _ in range(MOST_TRIES):
+        mine = SignInCount.select().where(SignInCount.key_hash.in_(wanted)).order_by(SignInCount.key_hash)
+        rows = {row.key_hash: row for row in locked(mine)}
+        missing = [key for key in wanted if key not in rows]
+        if not missing:
+            return {key: _unless_expired(row) for key, row in rows.items()}
+        for key in missing:
             SignInCount.insert(key_hash=key, expires_at_ms=now_ms() + DAY_MS).on_conflict_ignore().execute()
-    rows = list(locked(SignInCount.select().where(mine).order_by(SignInCount.key_hash)))
-    for row in rows:
-        if row.expires_at_ms < now_ms():
-            row.failures, row.blocked_until_ms, row.succeeded_at_ms = 0, 0, None
-    return {row.key_hash: row for row in rows}
+    raise Unavailable("Too many sign-ins are being counted.", hint="Try again in a moment.")
+
+
+def _unless_expired(row: SignInCount) -> SignInCount:
+    if row.expires_at_ms < now_ms():
+        row.failures, row.blocked_until_ms, row.succeeded_at_ms = 0, 0, None
+    return row
 
 
 def _prune(now: int) -> None:
