@@ -77,6 +77,14 @@ class Users(Resource):
         """End all sessions of one."""
         self._call("DELETE", "users", username, "sessions")
 
+    def tokens(self, username: str) -> Iterator[Json]:
+        """Yield one's API tokens, without their secrets."""
+        return self._list("users", username, "tokens")
+
+    def revoke_token(self, username: str, token_id: str) -> None:
+        """End one of one's API tokens at once."""
+        self._call("DELETE", "users", username, "tokens", token_id)
+
     def create_password_link(self, username: str) -> Json:
         """Return a new link by which one sets a password, once: `{url, expires_at}`."""
         return self._one("POST", "users", username, "password-reset")

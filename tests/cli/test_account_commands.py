@@ -63,6 +63,7 @@ def test_sessions_are_ended(signed_in: FakeApi, ok: Ok) -> None:
     for words, path in (
         (("account", "sessions", "end", "s1"), "/api/v1/account/sessions/s1"),
         (("account", "sessions", "end-all"), "/api/v1/account/sessions"),
+        (("users", "tokens", "revoke", "ada", "t1"), "/api/v1/users/ada/tokens/t1"),
         (("users", "end-sessions", "ada"), "/api/v1/users/ada/sessions"),
         (
             ("service-accounts", "tokens", "revoke", "acme", "ci", "t1"),

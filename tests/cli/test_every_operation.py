@@ -28,6 +28,8 @@ COMMANDS = {
     "patch_user": "users edit",
     "delete_user": "users delete",
     "delete_user_sessions": "users end-sessions",
+    "get_user_tokens": "users tokens list",
+    "delete_user_token": "users tokens revoke",
     "post_user_password_reset": "users reset-password",
     "get_service_accounts": "service-accounts list",
     "post_service_accounts": "service-accounts create",

@@ -21,6 +21,7 @@ LISTS: list[tuple[str, str, dict[str, Any], list[str]]] = [
     ("projects members list", f"{PROJECT}/members", {"username": "bo", "role": "viewer"}, ["bo", "viewer"]),
     ("tokens list", "/api/v1/tokens", {"id": "t1", "name": "ci", "scopes": ["read", "write"]}, ["read, write"]),
     ("users list --search ada", "/api/v1/users", {"username": "ada", "kind": "person"}, ["ada", "person"]),
+    ("users tokens list ada", "/api/v1/users/ada/tokens", {"id": "t1", "prefix": "my_01"}, ["my_01"]),
     ("account sessions list", "/api/v1/account/sessions", {"id": "s1", "address": "192.0.2.1"}, ["s1", "192.0.2.1"]),
     ("service-accounts list acme", ACCOUNTS, {"name": "ci", "username": "ci@acme"}, ["ci@acme"]),
     ("service-accounts tokens list acme ci", f"{ACCOUNTS}/ci/tokens", {"id": "t1", "prefix": "my_01"}, ["my_01"]),

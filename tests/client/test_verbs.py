@@ -32,6 +32,7 @@ VERBS = [
     (lambda c: c.users.edit("ada", disabled=True), "PATCH", "/api/v1/users/ada", {"disabled": True}),
     (lambda c: c.users.delete("ada"), "DELETE", "/api/v1/users/ada", None),
     (lambda c: c.users.end_sessions("ada"), "DELETE", "/api/v1/users/ada/sessions", None),
+    (lambda c: c.users.revoke_token("ada", "t1"), "DELETE", "/api/v1/users/ada/tokens/t1", None),
     (lambda c: c.users.create_password_link("ada"), "POST", "/api/v1/users/ada/password-reset", None),
     (lambda c: _accounts(c).get("ci"), "GET", f"{ACCOUNTS}/ci", None),
     (lambda c: _accounts(c).create("ci", display_name="d"), "POST", ACCOUNTS, {"name": "ci", "display_name": "d"}),
@@ -99,6 +100,7 @@ VERBS = [
 LISTS = [
     (lambda c: c.account.sessions(), "/api/v1/account/sessions"),
     (lambda c: c.users.list(q="ada"), "/api/v1/users"),
+    (lambda c: c.users.tokens("ada"), "/api/v1/users/ada/tokens"),
     (lambda c: _accounts(c).list(), ACCOUNTS),
     (lambda c: _accounts(c).tokens("ci"), f"{ACCOUNTS}/ci/tokens"),
     (lambda c: c.tokens.list(), "/api/v1/tokens"),

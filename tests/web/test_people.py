@@ -179,6 +179,21 @@ def test_an_administrator_signs_somebody_out(client: FlaskClient, app: Flask, ro
     assert ada
 
 
+def test_an_administrator_sees_and_ends_somebodys_tokens(
+    client: FlaskClient, factories: Factories, root: dict[str, str], ada: User
+) -> None:
+    own = factories.headers(ada)
+    kept, ended = (client.post("/api/v1/tokens", json={"name": name}, headers=own).get_json() for name in "ab")
+    listed = client.get(f"{USERS}/ada/tokens?q=b", headers=root)
+    assert [item["id"] for item in listed.get_json()["items"]] == [ended["id"]]
+    assert ended["token"].rpartition("_")[2] not in listed.get_data(as_text=True)
+    assert client.delete(f"{USERS}/ada/tokens/{ended['id']}", headers=root).status_code == 204
+    problem(client.delete(f"{USERS}/root/tokens/{kept['id']}", headers=root), 404, "not_found")
+    for token, status in ((kept, 200), (ended, 401)):
+        shown = {"Authorization": f"Bearer {token['token']}"}
+        assert client.get("/api/v1/session", headers=shown).status_code == status
+
+
 def test_set_up_does_not_exist_without_its_link(client: FlaskClient, services: Services, factories: Factories) -> None:
     wish = {"username": "ada", "password": PASSWORD}
     nothing = problem(client.post("/api/v1/setup/guess", json=wish), 404, "not_found")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from modelyard.cli.api import confirm_by_name, connect, first_line_of_stdin, output_option, yes_option
+from modelyard.cli.commands.tokens import COLUMNS as TOKEN_COLUMNS
 from modelyard.cli.output import Column, Json, as_json, done, show_list, show_one
 
 COLUMNS: list[Column] = [
@@ -110,6 +111,29 @@ def end_sessions(username: str) -> None:
     """Sign a user out of all browsers."""
     connect().users.end_sessions(username)
     click.echo(f"All sessions of {username} have ended.")
+
+
+@users.group()
+def tokens() -> None:
+    """API tokens of a user."""
+
+
+@tokens.command("list")
+@click.argument("username")
+@output_option
+def list_tokens(username: str, output: str) -> None:
+    """List a user's API tokens, without their secrets."""
+    empty = f"{username} has no tokens. Everybody makes their own: `modelyard tokens create NAME`."
+    show_list(connect().users.tokens(username), TOKEN_COLUMNS, output, empty=empty)
+
+
+@tokens.command("revoke")
+@click.argument("username")
+@click.argument("token_id")
+def revoke_token(username: str, token_id: str) -> None:
+    """End a user's API token at once."""
+    connect().users.revoke_token(username, token_id)
+    click.echo(f"Revoked {token_id}.")
 
 
 @users.command()

@@ -11,6 +11,7 @@ from modelyard.core.events import Events
 from modelyard.core.identity import credentials, policy
 from modelyard.core.identity.actor import Actor
 from modelyard.core.identity.models import ApiToken, User
+from modelyard.core.identity.users import find_user
 from modelyard.core.names import check_text
 from modelyard.core.projects.models import Organization, Project
 
@@ -109,6 +110,16 @@ class TokenService:
         policy.require_account(actor, "token.revoke")
         self.end(actor, _tokens_of(actor) & (ApiToken.public_id == token_id), token_id)
 
+    def list_of(self, actor: Actor, username: str) -> Any:
+        """Return a query of a user's tokens that are not revoked, newest first, for an instance administrator."""
+        policy.require_instance_admin(actor, "user.read")
+        return ApiToken.select().where(_live_tokens(find_user(username))).order_by(ApiToken.id.desc())
+
+    def revoke_of(self, actor: Actor, username: str, token_id: str) -> None:
+        """End one of a user's tokens, as an instance administrator."""
+        policy.require_instance_admin(actor, "user.edit")
+        self.end(actor, _live_tokens(find_user(username)) & (ApiToken.public_id == token_id), token_id)
+
     def end(self, actor: Actor, which: Any, token_id: str, organization: Organization | None = None) -> None:
         """End the token that the condition `which` names among those that the caller has found for the actor."""
         with atomic():
@@ -147,6 +158,10 @@ def _tokens_of(actor: Actor) -> Any:
     """Make the condition for the live tokens that the actor may see and end."""
     mine = (ApiToken.user == actor.user_id) & ApiToken.revoked_at_ms.is_null()
     return mine if actor.project_id is None else mine & (ApiToken.project_id == actor.project_id)
+
+
+def _live_tokens(user: User) -> Any:
+    return (ApiToken.user == user) & ApiToken.revoked_at_ms.is_null()
 
 
 def actor_of_token(user: User, token: ApiToken, *, request_id: str, address: str) -> Actor:

@@ -9,6 +9,8 @@ from flask_smorest import Blueprint
 from marshmallow import fields, validate
 
 from modelyard.core.identity.models import User
+from modelyard.web.api.tokens import LISTING as TOKENS
+from modelyard.web.api.tokens import show as show_token
 from modelyard.web.context import actor, services
 from modelyard.web.pagination import Listing, page_of, page_schema
 from modelyard.web.schemas.identity import (
@@ -18,6 +20,7 @@ from modelyard.web.schemas.identity import (
     PasswordLinkSchema,
     PasswordSchema,
     SetupSchema,
+    TokenSchema,
     UserChangesSchema,
     UserSchema,
 )
@@ -83,6 +86,27 @@ class UserSessionsView(MethodView):
     def delete(self, username: str) -> None:
         """End all sessions of a user (instance administrators)."""
         services().sessions.end_all(actor(), username)
+
+
+@blueprint.route("/users/<username>/tokens")
+class UserTokensView(MethodView):
+    """A user's API tokens."""
+
+    @blueprint.arguments(TOKENS.arguments, location="query")
+    @blueprint.response(200, page_schema(TokenSchema))
+    def get(self, arguments: dict[str, Any], username: str) -> Any:
+        """List a user's tokens, newest first (instance administrators)."""
+        return page_of(services().tokens.list_of(actor(), username), arguments, TOKENS, show=show_token)
+
+
+@blueprint.route("/users/<username>/tokens/<token_id>")
+class UserTokenView(MethodView):
+    """One API token of a user."""
+
+    @blueprint.response(204)
+    def delete(self, username: str, token_id: str) -> None:
+        """Revoke a user's token (instance administrators)."""
+        services().tokens.revoke_of(actor(), username, token_id)
 
 
 @blueprint.route("/users/<username>/password-reset")
