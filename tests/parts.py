@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 POSTGRESQL_VARIABLE = "MODELYARD_TEST_POSTGRESQL"
+NODE_MODULES_VARIABLE = "MODELYARD_TEST_NODE_MODULES"
 
 
 def need(found: object, reason: str) -> None:
@@ -36,6 +37,23 @@ def chromium() -> str:
     need(path, "no chromium on the PATH")
     assert path is not None
     return path
+
+
+@functools.cache
+def command(name: str) -> str:
+    """The path of a server that the system's packages bring, such as `redis-server` or `prometheus`."""
+    path = shutil.which(name)
+    need(path, f"no {name} on the PATH")
+    assert path is not None
+    return path
+
+
+@functools.cache
+def node_module(name: str) -> Path:
+    """The folder of a server from npm, such as `statsd` or `oidc-provider`."""
+    modules = Path(os.environ.get(NODE_MODULES_VARIABLE) or Path(__file__).parent / "parts" / "node_modules")
+    need((modules / name).is_dir(), f"no {name} from npm: cd tests/parts && npm ci --ignore-scripts")
+    return modules / name
 
 
 @functools.cache

@@ -68,6 +68,8 @@ def exit_codes() -> dict[type[BaseException], int]:
         core.PluginNotFound: CONFIGURATION,
         core.PluginTimeout: UNAVAILABLE,
         core.PluginUnavailable: UNAVAILABLE,
+        core.PluginRefused: UNAVAILABLE,
+        core.PluginSuspended: UNAVAILABLE,
         core.PluginContractError: UNEXPECTED,
         ProfileError: CONFIGURATION,
     }

@@ -16,6 +16,10 @@ class Sessions(Resource):
         """Return `{user, kind}` of the token or sign-in."""
         return self._one("GET", "session")
 
+    def options(self) -> Json:
+        """Return the ways to sign in: `{password, oidc}`; `oidc` is None or `{name, start}`."""
+        return self._one("GET", "sign-in-options")
+
     def create(self, username: str, password: str) -> Json:
         """Sign in; the transport keeps the cookie. For programs a token is better."""
         warn_in_clear(self._client.url)
@@ -118,6 +122,17 @@ class Plugins(Resource):
     def get(self, plugin: str) -> Json:
         """Return one by name."""
         return self._one("GET", "plugins", plugin)
+
+    def block(self, plugin: str, reason: str, *, force: bool = False) -> Json:
+        """Have no process of the server call it any more; `force` also where the settings select it for all projects.
+
+        For instance administrators.
+        """
+        return self._one("POST", "plugins", plugin, "block", json={"reason": reason, "force": force})
+
+    def unblock(self, plugin: str) -> None:
+        """Lift the block, or end its quarantine; for instance administrators."""
+        self._call("DELETE", "plugins", plugin, "block")
 
     def providers(self) -> Iterator[Json]:
         """Yield providers with the JSON Schema of their settings."""

@@ -93,6 +93,13 @@ class PluginSettings:
 
     disabled: tuple[str, ...] = setting((), "Entry points that are not loaded, separated by commas.")
     load_deadline_seconds: int = setting(10, "How long the import of one plugin may take.", least=1, most=3600)
+    breaker_failures: int = setting(
+        5, "After how many failures in a row a connection is left alone for a while.", least=1, most=1000
+    )
+    breaker_pause_seconds: int = setting(
+        30, "For how long, before it is tried once more; twice as long after each failed trial.", least=1, most=300
+    )
+    trace: bool = setting(False, "Log each call into a plugin; never what is in it. `log.level = DEBUG` does so too.")
     storage: str = setting("local_files", "Storage of projects that have no connection of their own.")
     tracker: str = setting("sql", "Tracker of projects that have no connection of their own.")
 
@@ -119,6 +126,24 @@ class SecretSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OidcSettings:
+    """Sign-in with an OpenID Connect provider."""
+
+    issuer: str = setting("", "The provider's address, as its discovery document names it; empty is no such sign-in.")
+    client_id: str = setting("", "How the provider knows this server.")
+    client_secret: str = setting("", "The password that goes with it; empty for a public client.", secret=True)
+    scopes: str = setting("openid profile email groups", "What is asked of the provider, separated by spaces.")
+    name: str = setting("OpenID Connect", "What the button of the sign-in page calls the provider.")
+    username_claim: str = setting("preferred_username", "The claim that new usernames are made of.")
+    groups_claim: str = setting("groups", "The claim that lists a person's groups.")
+    role_mappings: tuple[str, ...] = setting(
+        (),
+        "`GROUP=instance_admin`, `GROUP=ORGANIZATION:ROLE` or `GROUP=ORGANIZATION/PROJECT:ROLE`, separated by commas.",
+    )
+    allow_sign_up: bool = setting(True, "Whether somebody who comes for the first time gets an account.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class LogSettings:
     """Logging."""
 
@@ -137,6 +162,7 @@ class Settings:
     plugins: PluginSettings = field(default_factory=PluginSettings)
     outgoing: OutgoingSettings = field(default_factory=OutgoingSettings)
     secret: SecretSettings = field(default_factory=SecretSettings)
+    oidc: OidcSettings = field(default_factory=OidcSettings)
     log: LogSettings = field(default_factory=LogSettings)
     origins: Mapping[str, str] = field(default_factory=dict)
 

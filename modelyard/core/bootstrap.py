@@ -8,6 +8,7 @@ from typing import Any
 
 from modelyard.config.settings import Settings
 from modelyard.core import db, outgoing
+from modelyard.core.access_cache import AccessCache
 from modelyard.core.artifacts.service import ArtifactService
 from modelyard.core.deployments.models import Deployment
 from modelyard.core.deployments.reconcile import Reconciler
@@ -15,18 +16,24 @@ from modelyard.core.deployments.service import DeploymentService
 from modelyard.core.errors import ConfigurationError, Unavailable
 from modelyard.core.events import Events
 from modelyard.core.idempotency import IdempotencyService
+from modelyard.core.identity.oidc import OidcService, check_settings
 from modelyard.core.identity.passwords import PasswordService
 from modelyard.core.identity.service_accounts import ServiceAccountService
 from modelyard.core.identity.sessions import SessionService
 from modelyard.core.identity.setup import SetupService
+from modelyard.core.identity.sign_in_attempts import SignInAttempts
 from modelyard.core.identity.tokens import TokenService
 from modelyard.core.identity.users import UserService
 from modelyard.core.logs import configure_logging
 from modelyard.core.migrations import cannot_open, pending
 from modelyard.core.notifications.service import NotificationService
+from modelyard.core.plugin_blocks import PluginBlockService, StoredHolds
+from modelyard.core.plugin_breaker import BreakerRules
 from modelyard.core.plugin_guard import Guard
 from modelyard.core.plugin_manager import PluginManager
+from modelyard.core.plugin_statistics import trace_call
 from modelyard.core.projects.connections import ConnectionService
+from modelyard.core.projects.mapped_roles import MappedRoles
 from modelyard.core.projects.models import Connection
 from modelyard.core.projects.service import OrganizationService, ProjectService
 from modelyard.core.registry.models_service import ModelService
@@ -44,7 +51,9 @@ class Services:
     settings: Settings
     plugins: PluginManager
     guard: Guard
+    plugin_blocks: PluginBlockService
     events: Events
+    access: AccessCache
     idempotency: IdempotencyService
     users: UserService
     passwords: PasswordService
@@ -52,6 +61,8 @@ class Services:
     sessions: SessionService
     tokens: TokenService
     service_accounts: ServiceAccountService
+    oidc: OidcService
+    sign_in_attempts: SignInAttempts
     organizations: OrganizationService
     projects: ProjectService
     connections: ConnectionService
@@ -72,6 +83,7 @@ def build(settings: Settings, *, process: str) -> Services:
     Raises `ConfigurationError`, with the mend, when a setting selects a plugin that is not there, and when the database
     cannot be opened or its schema is not this code's: `modelyard.core.migrations.upgrade` comes first.
     """
+    check_settings(settings)
     configure_logging(level=settings.log.level, style=settings.log.format)
     db.open_database(
         settings.database_url,
@@ -80,17 +92,28 @@ def build(settings: Settings, *, process: str) -> Services:
     )
     _check_schema()
     outgoing.set_policy(outgoing.OutgoingPolicy(_networks(settings)))
-    guard = Guard()
+    holds = StoredHolds()
+    guard = _guard(settings, holds)
     plugins = PluginManager(
         disabled=frozenset(settings.plugins.disabled),
         load_deadline_seconds=settings.plugins.load_deadline_seconds,
         guard=guard,
     )
-    plugins.require("storage", settings.plugins.storage)
-    plugins.require("tracker", settings.plugins.tracker)
+    storage = plugins.require("storage", settings.plugins.storage)
+    tracker = plugins.require("tracker", settings.plugins.tracker)
+    holds.exempt = frozenset({storage.plugin, tracker.plugin})
     services = _wire(settings, plugins, guard)
+    holds.events = services.events
     plugins.startup(process)
     return services
+
+
+def _guard(settings: Settings, holds: StoredHolds) -> Guard:
+    rules = BreakerRules(settings.plugins.breaker_failures, settings.plugins.breaker_pause_seconds)
+    guard = Guard(rules=rules, holds=holds)
+    if settings.plugins.trace or settings.log.level == "DEBUG":
+        guard.observers.append(trace_call)
+    return guard
 
 
 def _check_schema() -> None:
@@ -144,22 +167,32 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
     versions = ModelVersionService(events)
     users = UserService(events)
     tokens = TokenService(events)
+    sessions = SessionService(
+        events,
+        idle_seconds=settings.server.session_hours * 3600,
+        longest_seconds=settings.server.session_max_hours * 3600,
+    )
     return Services(
         settings=settings,
         plugins=plugins,
         guard=guard,
+        plugin_blocks=PluginBlockService(events=events, plugins=plugins, guard=guard, selected=guard.holds.exempt),
         events=events,
+        access=AccessCache(),
         idempotency=IdempotencyService(secrets),
         users=users,
         passwords=PasswordService(events, settings.public_url),
         setup=SetupService(users, settings.public_url),
-        sessions=SessionService(
-            events,
-            idle_seconds=settings.server.session_hours * 3600,
-            longest_seconds=settings.server.session_max_hours * 3600,
-        ),
+        sessions=sessions,
         tokens=tokens,
         service_accounts=ServiceAccountService(events, tokens),
+        oidc=OidcService(
+            events=events,
+            sessions=sessions,
+            roles=MappedRoles(events, check_settings(settings)),
+            allow_sign_up=settings.oidc.allow_sign_up,
+        ),
+        sign_in_attempts=SignInAttempts(secrets),
         organizations=OrganizationService(events),
         projects=ProjectService(events, experiments.create_default_experiment),
         connections=connections,

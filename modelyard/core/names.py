@@ -12,12 +12,15 @@ MAX_SLUG = 63
 EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f\ud800-\udfff]+@[^@\s\x00-\x1f\x7f\ud800-\udfff]+")
 RESERVED_SLUGS = frozenset(
     [
+        "account",
         "admin",
         "api",
         "assets",
+        "auth",
         "docs",
         "events",
         "health",
+        "invitations",
         "login",
         "metrics",
         "mlflow",
@@ -25,9 +28,11 @@ RESERVED_SLUGS = frozenset(
         "organizations",
         "plugins",
         "projects",
+        "reset-password",
         "serve",
         "session",
         "settings",
+        "setup",
         "sign-in",
         "sign-out",
         "static",

@@ -13,7 +13,7 @@ from modelyard.core import db
 from modelyard.core.bootstrap import Services
 from modelyard.core.db import new_id
 from modelyard.core.errors import TooLarge, Unavailable
-from modelyard.web import api, auth, edits, errors, health, metrics, mlflow, prediction, ui
+from modelyard.web import api, auth, edits, errors, health, metrics, mlflow, oidc, prediction, ui
 from modelyard.web.api_document import ModelyardApi
 from modelyard.web.context import services
 
@@ -43,6 +43,7 @@ def create_app(platform: Services) -> Flask:
     edits.register(app)
     for part in (health, metrics, mlflow, prediction, ui):
         part.register(app)
+    oidc.register(app, platform)
     app.after_request(_finish)
     app.teardown_request(_give_back_connection)
     return app

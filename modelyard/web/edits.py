@@ -82,7 +82,8 @@ def finish(response: Response) -> Response:
                     held.begin()  # an edit that changes nothing is still told that it saw something else
                 if g.keyed is not None and held.has_begun:
                     services().idempotency.keep(g.keyed, _kept(response))
-            held.commit()
+            if response.status_code < 500:  # what the server failed at is not half done
+                held.commit()
     except IntegrityError as error:  # the same request was being answered at the same time, and was first
         return _first_answer() or errors.problem_of_database(error)
     except PeeweeException as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -36,6 +37,8 @@ STATUS: dict[type[errors.ModelyardError], HTTPStatus] = {
     errors.PluginNotFound: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.PluginTimeout: HTTPStatus.GATEWAY_TIMEOUT,
     errors.PluginUnavailable: HTTPStatus.BAD_GATEWAY,
+    errors.PluginRefused: HTTPStatus.BAD_GATEWAY,
+    errors.PluginSuspended: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.PluginContractError: HTTPStatus.BAD_GATEWAY,
 }
 
@@ -86,10 +89,8 @@ def problem_of(error: errors.ModelyardError) -> Response:
     """Make the answer for one of our own errors."""
     status = status_of(type(error))
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = "1"
-    if isinstance(error, errors.TooManyRequests):
-        headers["Retry-After"] = str(error.retry_after_seconds)
+    if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
+        headers["Retry-After"] = str(math.ceil(getattr(error, "retry_after_seconds", None) or 1))
     field, several = error.details.get("field"), error.details.get("errors")
     fields = {field: [error.message]} if field else _flatten(several) if several else None
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -12,7 +12,8 @@ from modelyard.config.settings import DatabaseSettings, SecretSettings, Settings
 from modelyard.config.sources import CHOICES, SettingError, load_settings
 
 KEYS = [key for key, _ in declared_settings()]
-NUMBERS = [key for key, declared in declared_settings() if isinstance(declared.default, int)]
+TRUTHS = [key for key, declared in declared_settings() if isinstance(declared.default, bool)]
+NUMBERS = [key for key, declared in declared_settings() if isinstance(declared.default, int) and key not in TRUTHS]
 TEXTS = [key for key, declared in declared_settings() if isinstance(declared.default, str)]
 LISTS = [key for key, declared in declared_settings() if isinstance(declared.default, tuple)]
 
@@ -68,6 +69,17 @@ def test_a_setting_that_is_told_does_not_touch_the_others(keys: set[str], data: 
     for key, declared in declared_settings():
         assert _value(settings, key) == told.get(key, declared.default)
     assert set(settings.origins) == keys
+
+
+@pytest.mark.parametrize("key", TRUTHS)
+def test_a_truth_is_told_in_words(tmp_path: Path, key: str) -> None:
+    section, name = key.split(".")
+    for word, value in (("true", True), ("ON", True), ("1", True), ("false", False), ("no", False), ("0", False)):
+        assert _value(load_settings(environ={_variable(key): word}), key) is value
+    assert _value(load_settings(file=_file(tmp_path, f"[{section}]\n{name} = true\n")), key) is True
+    for wrong in ("maybe", "2"):
+        with pytest.raises(SettingError, match=f"{key} = '{wrong}' .* is neither true nor false"):
+            load_settings(environ={_variable(key): wrong})
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,17 @@ def test_a_change_and_its_kept_answer_come_together_or_not_at_all(
     assert place.call("POST", "/models", {"name": "risk"}, headers=KEY).status_code == 201
 
 
+def test_what_the_server_fails_at_is_not_half_done(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(row: Any) -> Any:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr("modelyard.web.api.models.show_model", fail)
+        problem(place.call("POST", "/models", {"name": "risk"}, headers=KEY), 500, "error")
+    assert RegisteredModel.select().count() == 0
+    assert place.call("POST", "/models", {"name": "risk"}, headers=KEY).status_code == 201
+
+
 def test_an_edit_of_what_was_seen_goes_through(services: Services, place: Place) -> None:
     services.models.create(place.actor, place.project, name="risk")
     seen = place.call("GET", "/models/risk").headers["ETag"]

@@ -113,17 +113,21 @@ def list_operations(document: Any) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-HISTORY = "/api/v1/organizations/{organization}/projects/{project}/runs/{run_id}/metrics/{key}"
+IN_PROJECT = "/api/v1/organizations/{organization}/projects/{project}"
+EXPERIMENTS, RUNS = f"{IN_PROJECT}/experiments", f"{IN_PROJECT}/runs"
+"""Lists that are searched in MLflow's filter language."""
+HISTORY = f"{IN_PROJECT}/runs/{{run_id}}/metrics/{{key}}"
 """The one list whose order is its meaning."""
 
 
 @on_sqlite
-def test_every_list_can_be_sorted(app: Flask) -> None:
+def test_every_list_can_be_sorted_and_searched(app: Flask) -> None:
     document = app.test_client().get("/api/v1/openapi.json").get_json()
     lists = list_operations(document)
     assert len(lists) > 12
-    unsorted = [path for path, known in lists.items() if not any(one.get("name") == "order_by" for one in known)]
-    assert unsorted == [HISTORY]
+    for word, others in (("order_by", []), ("q", [EXPERIMENTS, RUNS])):
+        lacking = [path for path, known in lists.items() if not any(one.get("name") == word for one in known)]
+        assert sorted(lacking) == [*others, HISTORY]
 
 
 def test_every_list_is_walked_in_every_order(filled: Place, app: Flask) -> None:

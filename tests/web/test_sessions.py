@@ -177,3 +177,9 @@ def test_a_request_id_is_kept_if_it_is_a_plain_one(place: Place, given: str, kep
     assert (answer.headers["X-Request-ID"] == given) == kept
     (event,) = [row for row in place.call("GET", "/events").get_json()["items"] if row["action"] == "model.created"]
     assert event["request_id"] == answer.headers["X-Request-ID"]
+
+
+def test_without_an_issuer_only_passwords_sign_in(client: FlaskClient) -> None:
+    assert client.get("/api/v1/sign-in-options").get_json() == {"password": True, "oidc": None}
+    for path in ("/auth/oidc/start", "/auth/oidc/callback", "/auth/other"):
+        problem(client.get(path), 404, "not_found")

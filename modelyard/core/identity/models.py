@@ -83,3 +83,23 @@ class OneTimeLink(Table):
     secret_hash = CharField(max_length=64, unique=True)
     created_at_ms = BigIntegerField(default=now_ms)
     expires_at_ms = BigIntegerField(null=True)
+
+
+class IdentityLink(Table):
+    """Says which user somebody is whom an OpenID Connect provider knows as `subject`."""
+
+    user = ForeignKeyField(User, on_delete="CASCADE", backref="identities")
+    user_id: int
+    issuer = CharField(max_length=255)
+    subject = CharField(max_length=255)
+    created_at_ms = BigIntegerField(default=now_ms)
+
+    class Meta:
+        indexes = ((("issuer", "subject"), True),)
+
+
+class UsedAttempt(Table):
+    """A sign-in through a provider that has come back once; it stays until the attempt would have expired."""
+
+    state_hash = CharField(max_length=64, unique=True)
+    expires_at_ms = BigIntegerField(index=True)

@@ -51,6 +51,7 @@ INSTANCE_POLICY: dict[str, str] = {
     "organization.create": "admin",
     "deployment.local": "admin",
     "connection.host": "admin",
+    "plugin.block": "admin",
 }
 
 

@@ -83,3 +83,18 @@ class ProjectMember(Table):
 
     class Meta:
         indexes = ((("project", "user"), True),)
+
+
+class MappedRole(Table):
+    """A role that groups of the identity provider gave, in a project, an organization, or (neither) on the instance.
+
+    `role_by_hand` is the smaller one that the user was given by hand before, to be held again without the group.
+    """
+
+    user = ForeignKeyField(User, on_delete="CASCADE")
+    organization = ForeignKeyField(Organization, null=True, on_delete="CASCADE")
+    organization_id: int | None
+    project = ForeignKeyField(Project, null=True, on_delete="CASCADE")
+    project_id: int | None
+    role = CharField(max_length=20)
+    role_by_hand = CharField(max_length=20, null=True)

@@ -16,12 +16,14 @@ from modelyard.web.api import (
     runs,
     service_accounts,
     session,
+    sign_in_options,
     tokens,
     users,
 )
 
 RESOURCES = (
     session,
+    sign_in_options,
     account,
     tokens,
     users,

@@ -41,6 +41,7 @@ STAGE_CHANGES = Listing(
     StageChange.id,
     descending=True,
     sort={"changed_at": StageChange.id, "version": StageChange.version_number},
+    search=(StageChange.reason, StageChange.actor_name),
     filters={
         "version": (StageChange.version_number, fields.Integer()),
         "to_stage": (StageChange.to_stage, fields.String()),

@@ -28,7 +28,7 @@ class SessionView(MethodView):
         require_sign_in(actor())
         secret = request.cookies.get(COOKIE)
         if actor().kind == "user" and secret:
-            after_this_request(lambda response: _give_cookie(response, secret))
+            after_this_request(lambda response: give_cookie(response, secret))
         user = User.get_by_id(actor().user_id)
         scopes = actor().scopes
         return {"kind": actor().kind, "user": user, "scopes": None if scopes is None else sorted(scopes)}
@@ -47,7 +47,7 @@ class SessionView(MethodView):
         )
         body = SessionSchema().dump({"kind": "user", "user": user, "scopes": None})
         response = Response(json.dumps(body), status=201, content_type="application/json")
-        return _give_cookie(response, secret)
+        return give_cookie(response, secret)
 
     @blueprint.response(204)
     def delete(self) -> Any:
@@ -59,7 +59,7 @@ class SessionView(MethodView):
         return response
 
 
-def _give_cookie(response: Response, secret: str) -> Response:
+def give_cookie(response: Response, secret: str) -> Response:
     """Set the session's cookie for as long as the session lasts without use."""
     seconds = services().settings.server.session_hours * 3600
     https = services().settings.public_url.startswith("https:")

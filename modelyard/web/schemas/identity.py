@@ -24,6 +24,20 @@ class SignInSchema(StrictSchema):
     password = fields.String(required=True, load_only=True, validate=validate.Length(1, 1024))
 
 
+class OidcOptionSchema(Schema):
+    """Sign-in with OpenID Connect."""
+
+    name = fields.String(required=True, metadata={"description": "What the button calls the provider."})
+    start = fields.String(required=True, metadata={"description": "Where the browser goes; `?next=/page` comes back."})
+
+
+class SignInOptionsSchema(Schema):
+    """The ways to sign in."""
+
+    password = fields.Boolean(required=True)
+    oidc = fields.Nested(OidcOptionSchema, required=True, allow_none=True)
+
+
 class UserSchema(Schema):
     """Who somebody is."""
 

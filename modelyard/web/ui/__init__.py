@@ -12,7 +12,7 @@ from werkzeug.security import safe_join
 from modelyard.web.errors import problem_of_http
 
 DIST = Path(__file__).parent / "dist"
-NOT_PAGES = ("api", "ajax-api", "mlflow", "serve", "health", "metrics", "assets", "version", "get-artifact")
+NOT_PAGES = ("api", "ajax-api", "auth", "mlflow", "serve", "health", "metrics", "assets", "version", "get-artifact")
 MISSING = """The web pages are not built.
 In a checkout: cd modelyard/web/ui && npm ci && npm run build
 Or install a released wheel, which brings them. The API is at /api/v1, its description at /api/v1/openapi.json.

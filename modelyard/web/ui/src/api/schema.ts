@@ -23,6 +23,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sign-in-options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Say how people sign in here; `oidc` is null unless a provider is set up. */
+        get: operations["get_sign_in_options"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tokens": {
         parameters: {
             query?: never;
@@ -801,11 +818,31 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** Show a plugin. */
+        /** Show a plugin; to instance administrators also what this server process counted of it. */
         get: operations["get_plugin"];
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{plugin}/block": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                plugin: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Block a plugin in all processes (instance administrators); it stays loaded, and its moments wait. */
+        post: operations["post_plugin_block"];
+        /** Lift a block or end a quarantine. */
+        delete: operations["delete_plugin_block"];
         options?: never;
         head?: never;
         patch?: never;
@@ -876,6 +913,16 @@ export interface components {
             /** @example ada */
             username: string;
             password: string;
+        };
+        OidcOption: {
+            /** @description What the button calls the provider. */
+            name: string;
+            /** @description Where the browser goes; `?next=/page` comes back. */
+            start: string;
+        };
+        SignInOptions: {
+            password: boolean;
+            oidc: components["schemas"]["OidcOption"] | null;
         };
         Token: {
             id: string;
@@ -1378,6 +1425,15 @@ export interface components {
             title: string;
             capabilities: string[];
         };
+        Hold: {
+            reason: string;
+            /** @description Who blocked it, or `quarantine`. */
+            by: string;
+            /** Format: date-time */
+            readonly since?: string;
+            /** Format: date-time */
+            readonly until?: string | null;
+        };
         Plugin: {
             name: string;
             distribution: string;
@@ -1388,9 +1444,60 @@ export interface components {
             hint: string | null;
             providers: components["schemas"]["Provider"][];
             moments: string[];
+            /** @description Set while it is not called. */
+            hold: components["schemas"]["Hold"] | null;
         };
         Plugins: {
             items: components["schemas"]["Plugin"][];
+        };
+        CallCount: {
+            operation: string;
+            /** @description `ok`, `answer`, or the code of the error. */
+            outcome: string;
+            count: number;
+        };
+        Failure: {
+            /** Format: date-time */
+            readonly at?: string;
+            operation: string;
+            connection: string | null;
+            code: string;
+            error: string;
+        };
+        Breaker: {
+            connection: string | null;
+            /** @description open or half_open. */
+            state: string;
+            /** Format: date-time */
+            readonly opened_at?: string;
+            trial_in_seconds: number;
+            reason: string;
+        };
+        PluginDetail: {
+            name: string;
+            distribution: string;
+            version: string;
+            /** @description loaded, failed or disabled. */
+            state: string;
+            error: string | null;
+            hint: string | null;
+            providers: components["schemas"]["Provider"][];
+            moments: string[];
+            /** @description Set while it is not called. */
+            hold: components["schemas"]["Hold"] | null;
+            calls: components["schemas"]["CallCount"][];
+            last_failures: components["schemas"]["Failure"][];
+            breakers: components["schemas"]["Breaker"][];
+            lost_threads: number;
+        };
+        NewBlock: {
+            /** @example It leaks memory since 2.1. */
+            reason: string;
+            /**
+             * @description Also where the settings select it for all projects.
+             * @default false
+             */
+            force?: boolean;
         };
         DescribedProvider: {
             kind: string;
@@ -1573,6 +1680,30 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    get_sign_in_options: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInOptions"];
+                };
             };
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
@@ -2818,6 +2949,8 @@ export interface operations {
                 cursor?: string | null;
                 /** @description What to sort by; `desc` turns it round. */
                 order_by?: "changed_at" | "changed_at desc" | "version" | "version desc";
+                /** @description Text that reason or actor name must contain, in whichever case. */
+                q?: string;
                 version?: number;
                 to_stage?: string;
             };
@@ -3519,8 +3652,67 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": components["schemas"]["PluginDetail"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    post_plugin_block: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                plugin: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBlock"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
                     "application/json": components["schemas"]["Plugin"];
                 };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    delete_plugin_block: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                plugin: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
