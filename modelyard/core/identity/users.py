@@ -89,7 +89,7 @@ class UserService:
         if "email" in changes:
             check_email(changes["email"])
         with atomic():
-            _lock_administrators()
+            lock_administrators()
             user = find_user(username)
             self._apply(actor, user, dict(changes))
         return user
@@ -119,7 +119,7 @@ class UserService:
         """
         _permit(actor, "user.delete")
         with atomic():
-            _lock_administrators()
+            lock_administrators()
             user = find_user(username)
             if user.id == actor.user_id:
                 raise Conflict("You cannot delete yourself.", hint="Ask another instance administrator.")
@@ -167,14 +167,19 @@ def _active_administrators() -> Any:
     return User.select(User.id).where(User.is_instance_admin, User.disabled_at_ms.is_null()).order_by(User.id)
 
 
-def _lock_administrators() -> None:
+def lock_administrators() -> None:
     """Let changes of who administers the server come one after the other."""
     list(locked(_active_administrators()))
 
 
+def is_last_administrator(user: User) -> bool:
+    """Say whether nobody active but this user administers the server; lock the administrators first."""
+    is_one = user.is_instance_admin and not user.disabled
+    return is_one and not _active_administrators().where(User.id != user.id).exists()
+
+
 def _keep_an_administrator(leaving: User) -> None:
-    is_one = leaving.is_instance_admin and leaving.disabled_at_ms is None
-    if is_one and not _active_administrators().where(User.id != leaving.id).exists():
+    if is_last_administrator(leaving):
         raise Conflict(
             f"{leaving.username!r} is the last active instance administrator.", hint="Make another one first."
         )

@@ -230,6 +230,14 @@ def test_the_last_owner_stays_one(services: Services, factories: Factories, proj
     assert roles(user)[0] is None
 
 
+def test_the_last_administrator_stays_one(services: Services, factories: Factories) -> None:
+    user = sign_in(services, "roots")
+    assert sign_in(services).is_instance_admin
+    factories.user("other", is_instance_admin=True)
+    assert not sign_in(services).is_instance_admin
+    assert sign_in(services, "roots") == user
+
+
 def test_whoever_was_removed_by_hand_comes_back_only_by_a_group(
     services: Services, factories: Factories, project: Project
 ) -> None:
