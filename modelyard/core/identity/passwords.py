@@ -82,7 +82,7 @@ class PasswordService:
                 raise _no_link()
             User.update(password_hash=hashed).where(User.id == user.id).execute()
             end_access(user)
-            throttle.forget_failures(user.username)
+            throttle.forget_failures(user.username, address)
             self._record(actor, user, "password_reset")
 
     def _record(self, actor: Actor, user: User, verb: str) -> None:

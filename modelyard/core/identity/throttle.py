@@ -96,10 +96,11 @@ def begin_attempt(username: str, address: str) -> Attempt:
     return Attempt(pair, account, counted)
 
 
-def forget_failures(username: str) -> None:
-    """Clear what counts against the account from all addresses that it has not signed in from."""
+def forget_failures(username: str, address: str) -> None:
+    """Clear what counts against the account, at this address and at all that it has not signed in from."""
+    keys = [_key("pair", username, _network(address)), _key("account", username)]
     with atomic():
-        mine = SignInCount.key_hash == _key("account", username)
+        mine = SignInCount.key_hash.in_(keys)
         SignInCount.update(failures=0, blocked_until_ms=0).where(mine).execute()
 
 

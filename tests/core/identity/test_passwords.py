@@ -166,6 +166,12 @@ def test_a_link_lets_in_an_owner_who_was_slowed_down(services: Services, ada: Us
         can_sign_in(services, PASSWORD)
     use(services, secret_of(services.passwords.create_link(SYSTEM, "ada").url))
     assert can_sign_in(services, NEW)
+    for _ in range(throttle.PAIR.free):
+        assert not can_sign_in(services, PASSWORD)
+    with pytest.raises(TooManyRequests):
+        can_sign_in(services, NEW)
+    use(services, secret_of(services.passwords.create_link(SYSTEM, "ada").url))
+    assert can_sign_in(services, NEW)
     assert ada
 
 
