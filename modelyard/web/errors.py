@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -57,6 +58,7 @@ CODE_OF_STATUS = {
     429: "too_many_requests",
     503: "unavailable",
 }
+SECRET_IN_PATH = re.compile(r"(?<=/invitations/)[^/]+|(?<=/password-resets/)[^/]+|(?<=/setup/)[^/]+")
 
 
 def problem(
@@ -80,6 +82,11 @@ def problem(
     return response
 
 
+def _shown_path() -> str:
+    """Return the request's path as logs may have it: without the secret of a one-time link."""
+    return SECRET_IN_PATH.sub("...", request.path)
+
+
 def status_of(error_class: type[errors.ModelyardError]) -> HTTPStatus:
     """Return the status of a class of errors: its own, or that of the nearest class above it."""
     return next(STATUS[cls] for cls in error_class.__mro__ if cls in STATUS)
@@ -94,7 +101,7 @@ def problem_of(error: errors.ModelyardError) -> Response:
     field, several = error.details.get("field"), error.details.get("errors")
     fields = {field: [error.message]} if field else _flatten(several) if several else None
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.error("request failed", error=str(error), path=request.path, exc_info=error)
+        log.error("request failed", error=str(error), path=_shown_path(), exc_info=error)
         return problem(status, "The server could not do this.", code=error.code, headers=headers)
     return problem(status, error.message, code=error.code, hint=error.hint, errors=fields, headers=headers)
 
@@ -142,11 +149,11 @@ def register(app: Flask) -> None:
 
 def problem_of_database(error: PeeweeException) -> Response:
     """Make the answer where the database failed; the log has the reason."""
-    log.error("the database failed", error=str(error), path=request.path, exc_info=error)
+    log.error("the database failed", error=str(error), path=_shown_path(), exc_info=error)
     hint = "Try again in a moment."
     return problem(503, "The database does not answer.", code="unavailable", hint=hint, headers={"Retry-After": "1"})
 
 
 def _problem_of_surprise(error: Exception) -> Response:
-    log.error("request failed", error=str(error), path=request.path, exc_info=error)
+    log.error("request failed", error=str(error), path=_shown_path(), exc_info=error)
     return problem(500, "The server could not do this; the log has the reason under this request id.", code="error")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from peewee import OperationalError
 
 from modelyard.core import db
 from modelyard.core.bootstrap import Services
@@ -210,6 +211,22 @@ def test_set_up_does_not_exist_without_its_link(client: FlaskClient, services: S
     assert (User.select().count(), OneTimeLink.select().count()) == (1, 0)
     assert Event.get(Event.action == "user.created").address == "127.0.0.1"
     assert factories
+
+
+def test_a_failing_server_keeps_the_secrets_of_links_out_of_its_log(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for failure, status in ((KeyError("broken"), 500), (OperationalError("broken"), 503)):
+        monkeypatch.setattr(credentials, "hash_secret", lambda secret, failure=failure: _raise(failure))
+        for path, body in (("password-resets", {}), ("setup", {"username": "ada"})):
+            answer = client.post(f"/api/v1/{path}/hunter2", json={**body, "password": NEW})
+            assert answer.status_code == status
+            assert path in caplog.records[-1].getMessage()
+    assert "hunter2" not in caplog.text
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 def test_service_accounts_through_the_api(client: FlaskClient, factories: Factories) -> None:
