@@ -44,9 +44,9 @@ class Account(Resource):
 class Users(Resource):
     """Users of the server, for instance administrators."""
 
-    def list(self, *, q: str | None = None) -> Iterator[Json]:
+    def list(self, *, limit: int | None = None, **query: Any) -> Iterator[Json]:
         """Yield all, or those with `q` in their name, display name or e-mail address."""
-        return self._list("users", q=q)
+        return self._list("users", limit=limit, **query)
 
     def get(self, username: str) -> Json:
         """Return one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from modelyard.cli.api import confirm_by_name, connect, first_line_of_stdin, output_option, yes_option
+from modelyard.cli.api import confirm_by_name, connect, first_line_of_stdin, list_options, output_option, yes_option
 from modelyard.cli.commands.tokens import COLUMNS as TOKEN_COLUMNS
 from modelyard.cli.output import Column, Json, as_json, done, show_list, show_one
 
@@ -25,12 +25,12 @@ def users() -> None:
 
 
 @users.command("list")
-@click.option("--search", metavar="TEXT", help="Only those with this text in name or e-mail address.")
+@list_options
 @output_option
-def list_users(search: str | None, output: str) -> None:
+def list_users(limit: int, query: Json, output: str) -> None:
     """List the users of the server."""
     empty = "There is no such user. Make one: `modelyard users create USERNAME`."
-    show_list(connect().users.list(q=search), COLUMNS, output, empty=empty)
+    show_list(connect().users.list(**query), COLUMNS, output, limit=limit, empty=empty)
 
 
 @users.command()
