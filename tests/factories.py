@@ -10,7 +10,7 @@ from modelyard.core.bootstrap import Services
 from modelyard.core.identity import credentials
 from modelyard.core.identity.actor import Actor, system_actor
 from modelyard.core.identity.models import User
-from modelyard.core.identity.service import actor_of_user
+from modelyard.core.identity.sessions import actor_of_user
 from modelyard.core.projects.models import Project
 
 PASSWORD = "correct horse battery"

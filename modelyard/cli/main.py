@@ -24,7 +24,12 @@ COMMANDS = {
     "whoami": LazyCommand(_COMMANDS + "login:whoami", "Show who is signed in, and where."),
     "profiles": LazyCommand(_COMMANDS + "profiles:profiles", "Choose among the servers that you signed in to."),
     "tokens": LazyCommand(_COMMANDS + "tokens:tokens", "Your API tokens."),
+    "account": LazyCommand(_COMMANDS + "account:account", "Your own name, password and sessions."),
+    "users": LazyCommand(_COMMANDS + "users:users", "Users of the server, for instance administrators."),
     "organizations": LazyCommand(_COMMANDS + "organizations:organizations", "Organizations and their members."),
+    "service-accounts": LazyCommand(
+        _COMMANDS + "service_accounts:service_accounts", "Programs as members of an organization."
+    ),
     "projects": LazyCommand(_COMMANDS + "projects:projects", "Projects and their members."),
     "connections": LazyCommand(_COMMANDS + "connections:connections", "Storages, targets and notifiers of a project."),
     "experiments": LazyCommand(_COMMANDS + "runs:experiments", "Experiments of a project."),

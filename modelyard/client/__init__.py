@@ -58,6 +58,7 @@ from modelyard.client.instance import Plugins, Sessions, Tokens
 from modelyard.client.invitations import Invitations, OrganizationInvitations
 from modelyard.client.models import Models
 from modelyard.client.organizations import Members, Organizations, Projects
+from modelyard.client.people import Account, ServiceAccounts, Users
 from modelyard.client.project import Project
 from modelyard.client.resource import Json
 from modelyard.client.runs import Runs
@@ -69,6 +70,7 @@ from modelyard.client.transport import (
 )
 
 __all__ = [
+    "Account",
     "AuditLog",
     "AuthenticationError",
     "ChangedMeanwhileError",
@@ -102,11 +104,13 @@ __all__ = [
     "Runs",
     "ServerError",
     "ServerUnreachableError",
+    "ServiceAccounts",
     "Sessions",
     "Tokens",
     "TooLargeError",
     "Transport",
     "UnavailableError",
     "UnexpectedAnswerError",
+    "Users",
     "sends_in_clear",
 ]

@@ -19,6 +19,7 @@ from modelyard.client.failures import failure_of, unreachable
 from modelyard.client.instance import Plugins, Sessions, Tokens
 from modelyard.client.invitations import Invitations
 from modelyard.client.organizations import Organizations, Projects
+from modelyard.client.people import Account, Users
 from modelyard.client.project import Project
 from modelyard.client.resource import PAGE_SIZE, Json, given
 from modelyard.client.transport import HttpTransport, Request, Response, Transport
@@ -60,7 +61,9 @@ class Client:
         if self._token:
             warn_in_clear(self.url)
         self.session = Sessions(self)
+        self.account = Account(self)
         self.tokens = Tokens(self)
+        self.users = Users(self)
         self.organizations = Organizations(self)
         self.invitations = Invitations(self)
         self.projects = Projects(self)

@@ -8,6 +8,7 @@ from modelyard.client.addresses import segments
 from modelyard.client.audit import DeliveryLog
 from modelyard.client.connections import Connections
 from modelyard.client.invitations import OrganizationInvitations
+from modelyard.client.people import ServiceAccounts
 from modelyard.client.resource import Json, Resource, given
 
 
@@ -77,6 +78,10 @@ class Organizations(Resource):
     def connections(self, organization: str) -> Connections:
         """Return the connections that all projects of one organization can use."""
         return Connections(self._client, self._path + "/organizations" + segments(organization))
+
+    def service_accounts(self, organization: str) -> ServiceAccounts:
+        """Return the service accounts' part of one organization."""
+        return ServiceAccounts(self._client, self._path + "/organizations" + segments(organization))
 
     def invitations(self, organization: str) -> OrganizationInvitations:
         """Return the invitations' part of one organization."""

@@ -123,6 +123,9 @@ class ServerSettings:
         100 * 1024**3, "Largest artifact that one upload may bring.", least=1, most=1152921504606846976
     )
     session_hours: int = setting(14 * 24, "How long a sign-in lasts without use, in hours.", least=1, most=87600)
+    session_max_hours: int = setting(
+        30 * 24, "How long a sign-in lasts at most, however much it is used, in hours.", least=1, most=87600
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,8 +16,13 @@ from modelyard.core.errors import ConfigurationError, Unavailable
 from modelyard.core.events import Events
 from modelyard.core.idempotency import IdempotencyService
 from modelyard.core.identity.oidc import OidcService, check_settings
-from modelyard.core.identity.service import SessionService, TokenService, UserService
+from modelyard.core.identity.passwords import PasswordService
+from modelyard.core.identity.service_accounts import ServiceAccountService
+from modelyard.core.identity.sessions import SessionService
+from modelyard.core.identity.setup import SetupService
 from modelyard.core.identity.sign_in_attempts import SignInAttempts
+from modelyard.core.identity.tokens import TokenService
+from modelyard.core.identity.users import UserService
 from modelyard.core.logs import configure_logging
 from modelyard.core.migrations import cannot_open, pending
 from modelyard.core.notifications.audit import AuditService
@@ -57,8 +62,11 @@ class Services:
     access: AccessCache
     idempotency: IdempotencyService
     users: UserService
+    passwords: PasswordService
+    setup: SetupService
     sessions: SessionService
     tokens: TokenService
+    service_accounts: ServiceAccountService
     oidc: OidcService
     sign_in_attempts: SignInAttempts
     organizations: OrganizationService
@@ -189,7 +197,13 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
     experiments = ExperimentService(events, tracker_of)
     artifacts = ArtifactService(connections.storage_of, max_artifact_bytes=settings.server.max_artifact_bytes)
     versions = ModelVersionService(events)
-    sessions = SessionService(events, settings.server.session_hours * 3600)
+    users = UserService(events)
+    tokens = TokenService(events)
+    sessions = SessionService(
+        events,
+        idle_seconds=settings.server.session_hours * 3600,
+        longest_seconds=settings.server.session_max_hours * 3600,
+    )
     return Services(
         settings=settings,
         plugins=plugins,
@@ -198,9 +212,12 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
         events=events,
         access=AccessCache(),
         idempotency=IdempotencyService(secrets),
-        users=UserService(events),
+        users=users,
+        passwords=PasswordService(events, settings.public_url),
+        setup=SetupService(users, settings.public_url),
         sessions=sessions,
-        tokens=TokenService(events),
+        tokens=tokens,
+        service_accounts=ServiceAccountService(events, tokens),
         oidc=OidcService(
             events=events,
             sessions=sessions,

@@ -9,6 +9,7 @@ from modelyard.core.errors import InvalidInput
 
 SLUG = re.compile(r"[a-z0-9](-?[a-z0-9])*")
 MAX_SLUG = 63
+EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f\ud800-\udfff]+@[^@\s\x00-\x1f\x7f\ud800-\udfff]+")
 RESERVED_SLUGS = frozenset(
     [
         "account",
@@ -65,6 +66,17 @@ def check_username(value: str) -> str:
             field="username",
         )
     return lowered
+
+
+def check_email(value: str) -> str:
+    """Return `value` if it may be an e-mail address, or nothing; whether mail arrives there is not looked at."""
+    if value and (len(value) > 254 or not EMAIL.fullmatch(value)):
+        raise InvalidInput(
+            f"email {value[:80]!r} is no e-mail address.",
+            hint="Write it as NAME@HOST, or leave it empty.",
+            field="email",
+        )
+    return value
 
 
 def check_text(value: str, field: str, *, longest: int, shortest: int = 0) -> str:

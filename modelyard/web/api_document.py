@@ -53,7 +53,8 @@ def _errors_of(path: str, method: str, *, has_body: bool) -> Iterator[HTTPStatus
         yield HTTPStatus.FORBIDDEN
     if "{" in path or (path.endswith("/tokens") and method == "post"):
         yield HTTPStatus.NOT_FOUND
-    if ("/organizations" in path or "/invitations" in path) and method != "get":
+    may_conflict = "/organizations" in path or "/invitations" in path or "/users" in path
+    if method != "get" and (may_conflict or path.endswith(("/setup/{token}", "/account/password"))):
         yield HTTPStatus.CONFLICT
     if path.endswith("/content"):
         yield HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE

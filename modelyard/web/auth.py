@@ -9,8 +9,9 @@ import structlog
 from flask import Flask, g, request
 
 from modelyard.core.errors import AuthenticationRequired, PermissionDenied
-from modelyard.core.identity.actor import Actor
-from modelyard.core.identity.service import actor_of_token, actor_of_user, anonymous_actor
+from modelyard.core.identity.actor import Actor, anonymous_actor
+from modelyard.core.identity.sessions import actor_of_user
+from modelyard.core.identity.tokens import actor_of_token
 from modelyard.web.context import services
 
 COOKIE = "modelyard_session"
@@ -46,11 +47,12 @@ def _actor() -> Actor:
             raise AuthenticationRequired("The token is unknown, wrong, expired or revoked.", hint="Make a new one.")
         return replace(found, request_id=g.request_id, address=address)
     secret = request.cookies.get(COOKIE)
-    user = services().sessions.find(secret) if secret else None
-    if user is None:
+    signed_in = services().sessions.find(secret) if secret else None
+    if signed_in is None:
         return anonymous_actor(request_id=g.request_id, address=address)
     _refuse_foreign_pages()
-    return actor_of_user(user, request_id=g.request_id, address=address)
+    user, session = signed_in
+    return actor_of_user(user, request_id=g.request_id, address=address, session_id=session.public_id)
 
 
 def _actor_of(token: str) -> Actor | None:

@@ -27,6 +27,8 @@ EDITS = frozenset({"PATCH", "PUT", "DELETE"})
 KEY_HEADER = "Idempotency-Key"
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 KEPT_HEADERS = ("Content-Type", "ETag", "Location")
+NOT_HELD = frozenset({"session.SessionView", "account.PasswordView"})
+"""Where a password is checked between two transactions: that takes long, and no other write may wait for it."""
 
 
 def register(app: Flask) -> None:
@@ -38,6 +40,9 @@ def register(app: Flask) -> None:
 def _begin() -> Response | None:
     """Answer again what was answered under this key, or hold the changes to come."""
     if not request.path.startswith("/api/v1/") or request.method in {"GET", "HEAD", "OPTIONS"}:
+        return None
+    g.keyed = None
+    if request.endpoint in NOT_HELD:
         return None
     g.keyed = _keyed_request()
     if g.keyed is not None and (kept := services().idempotency.find(g.keyed)) is not None:

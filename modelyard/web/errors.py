@@ -59,9 +59,7 @@ CODE_OF_STATUS = {
     429: "too_many_requests",
     503: "unavailable",
 }
-
-
-SECRET_IN_PATH = re.compile(r"(?<=/invitations/)[^/]+")
+SECRET_IN_PATH = re.compile(r"(?<=/invitations/)[^/]+|(?<=/password-resets/)[^/]+|(?<=/setup/)[^/]+")
 
 
 def problem(
@@ -86,7 +84,7 @@ def problem(
 
 
 def _shown_path() -> str:
-    """Return the request's path as logs may have it: without the secret of an invitation's link."""
+    """Return the request's path as logs may have it: without the secret of a one-time link."""
     return SECRET_IN_PATH.sub("...", request.path)
 
 
@@ -99,10 +97,8 @@ def problem_of(error: errors.ModelyardError) -> Response:
     """Make the answer for one of our own errors."""
     status = status_of(type(error))
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
         headers["Retry-After"] = str(math.ceil(getattr(error, "retry_after_seconds", None) or 1))
-    if isinstance(error, errors.TooManyRequests):
-        headers["Retry-After"] = str(error.retry_after_seconds)
     field, several = error.details.get("field"), error.details.get("errors")
     fields = {field: [error.message]} if field else _flatten(several) if several else None
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -13,6 +13,7 @@ from peewee import PeeweeException
 
 from modelyard.core import db
 from modelyard.core.errors import ModelyardError
+from modelyard.core.identity.policy import administers
 from modelyard.core.jobs import WorkerRow
 from modelyard.core.migrations import pending
 from modelyard.core.plugin_manager import PluginStatus
@@ -75,7 +76,8 @@ def live() -> Any:
 def ready() -> Any:
     """Say whether requests can be answered: 503 without a database; `degraded` where another part is not well.
 
-    The parts are named only to loopback and to a signed-in instance administrator.
+    The parts are named only to loopback and to instance administrators, with a token of the scope `metrics` or by
+    browser.
     """
     parts = {
         "database": _database(),
@@ -88,7 +90,7 @@ def ready() -> Any:
     broken = parts["database"]["status"] != "ok"
     whole = all(part["status"] == "ok" for part in parts.values())
     body: dict[str, Any] = {"status": "unavailable" if broken else "ready" if whole else "degraded"}
-    if is_local() or actor().is_instance_admin:
+    if is_local() or administers(actor(), "metric.read"):
         body["parts"] = parts
     return jsonify(body), 503 if broken else 200
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 EXTENSION = "modelyard.limits"
 UNLIMITED = OPEN_ENDPOINTS | {"health.ready", "metrics"}
 KIND_OF_BLUEPRINT = {"mlflow": "tracking", "prediction": "predictions"}
-SIGN_IN_ENDPOINTS = frozenset({"session.SessionView"})
+SIGN_IN_ENDPOINTS = frozenset({"session.SessionView", "account.PasswordView"})
 """Where a password or another proof is sent: counted by address, whatever session comes along."""
 SIGN_IN_PAGES = frozenset({"oidc.start", "oidc.callback"})
 """The same for what browsers are sent to."""

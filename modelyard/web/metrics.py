@@ -18,6 +18,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from modelyard import __version__
 from modelyard.core import db, telemetry
 from modelyard.core.errors import ModelyardError, NotFound
+from modelyard.core.identity.policy import administers
 from modelyard.core.jobs import Job, LeasedTable, WorkerRow
 from modelyard.core.notifications.models import Delivery
 from modelyard.core.processes import is_running
@@ -25,7 +26,6 @@ from modelyard.web.context import actor, services
 from modelyard.web.health import is_local
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-SCOPE = "metrics"
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 UNFINISHED = ("queued", "running", "failed")
 
@@ -64,9 +64,7 @@ def _end(error: BaseException | None) -> None:
 
 def show() -> Response:
     """Show the metrics of all processes of this server."""
-    caller = actor()
-    has_scope = caller.scopes is not None and SCOPE in caller.scopes
-    if not is_local() and not caller.is_instance_admin and not has_scope:
+    if not is_local() and not administers(actor(), "metric.read"):
         raise NotFound("There is nothing here.")
     now = CollectorRegistry()
     now.register(Present())

@@ -133,10 +133,20 @@ class FakeUsers:
         self.made.append({"actor": actor, **wish})
         return SimpleNamespace(username=wish["username"].lower())
 
-    def list(self) -> list[Any]:
+    def edit(self, actor: Actor, username: str, changes: dict[str, Any]) -> None:
+        self.made.append({"actor": actor, "username": username, **changes})
+
+    def list(self, actor: Actor) -> list[Any]:
+        assert actor.kind == "system"
         return [
             SimpleNamespace(public_id="1", username="ada", display_name="A", is_instance_admin=True, disabled_at_ms=5)
         ]
+
+
+class FakePasswords:
+    def create_link(self, actor: Actor, username: str) -> Any:
+        assert actor.kind == "system"
+        return SimpleNamespace(url=f"http://127.0.0.1:5000/reset-password/{username}", expires_at_ms=86_400_000)
 
 
 class TestAdmin:
@@ -148,7 +158,7 @@ class TestAdmin:
             assert process == "cli"
             if settings.data.directory == Path("nowhere"):
                 raise ConfigurationError("There is no database.", hint="Run `modelyard admin db upgrade`.")
-            return SimpleNamespace(users=users)
+            return SimpleNamespace(users=users, passwords=FakePasswords())
 
         _put_module(monkeypatch, "modelyard.core.bootstrap", build=build)
         return users
@@ -182,6 +192,20 @@ class TestAdmin:
     def test_lists_users(self, ok: Callable[..., str], as_json: Callable[..., Any]) -> None:
         assert as_json("admin", "users", "list")[0]["is_disabled"] is True
         assert ok("admin", "users", "list").splitlines()[1].split() == ["ada", "A", "yes", "yes"]
+
+    def test_a_user_is_disabled_and_enabled(self, users: FakeUsers, ok: Callable[..., str]) -> None:
+        ok("admin", "users", "disable", "ada")
+        ok("admin", "users", "enable", "ada")
+        assert [(made["username"], made["disabled"], made["actor"].kind) for made in users.made] == [
+            ("ada", True, "system"),
+            ("ada", False, "system"),
+        ]
+
+    def test_a_reset_link_alone_is_on_stdout(self, users: FakeUsers, run: Run, as_json: Callable[..., Any]) -> None:
+        result = run("admin", "users", "reset-password", "ada")
+        assert result.stdout == "http://127.0.0.1:5000/reset-password/ada\n"
+        assert as_json("admin", "users", "reset-password", "ada")["expires_at"] == "1970-01-02T00:00:00+00:00"
+        assert users.made == []
 
     def test_upgrade(self, run: Run, ok: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
         applied = ["0001_first", "0002_second"]

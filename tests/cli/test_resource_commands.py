@@ -11,6 +11,8 @@ from tests.cli.conftest import AsJson, Ok, Run
 from tests.cli.tree import LEAVES
 from tests.fake_api import PROJECT, Answer, FakeApi
 
+ACCOUNTS = "/api/v1/organizations/acme/service-accounts"
+
 # Each list: command, path, one item, words of its table.
 LISTS: list[tuple[str, str, dict[str, Any], list[str]]] = [
     ("organizations list", "/api/v1/organizations", {"slug": "acme", "name": "Acme", "role": "owner"}, ["acme"]),
@@ -24,6 +26,11 @@ LISTS: list[tuple[str, str, dict[str, Any], list[str]]] = [
     ("projects list --organization acme", "/api/v1/organizations/acme/projects", PROJECT_ITEM, ["acme/churn"]),
     ("projects members list", f"{PROJECT}/members", {"username": "bo", "role": "viewer"}, ["bo", "viewer"]),
     ("tokens list", "/api/v1/tokens", {"id": "t1", "name": "ci", "scopes": ["read", "write"]}, ["read, write"]),
+    ("users list --search ada", "/api/v1/users", {"username": "ada", "kind": "person"}, ["ada", "person"]),
+    ("users tokens list ada", "/api/v1/users/ada/tokens", {"id": "t1", "prefix": "my_01"}, ["my_01"]),
+    ("account sessions list", "/api/v1/account/sessions", {"id": "s1", "address": "192.0.2.1"}, ["s1", "192.0.2.1"]),
+    ("service-accounts list acme", ACCOUNTS, {"name": "ci", "username": "ci@acme"}, ["ci@acme"]),
+    ("service-accounts tokens list acme ci", f"{ACCOUNTS}/ci/tokens", {"id": "t1", "prefix": "my_01"}, ["my_01"]),
     ("plugins list", "/api/v1/plugins", PLUGIN, ["failed", "No module named boto3"]),
     (
         "plugins list",
@@ -82,6 +89,8 @@ LISTS: list[tuple[str, str, dict[str, Any], list[str]]] = [
     ),
 ]
 SHOWS: list[tuple[str, str, dict[str, Any], list[str]]] = [
+    ("users show ada", "/api/v1/users/ada", {"username": "ada", "email": "a@b", "disabled": True}, ["a@b", "yes"]),
+    ("service-accounts show acme ci", f"{ACCOUNTS}/ci", {"name": "ci", "username": "ci@acme"}, ["ci@acme"]),
     ("organizations show acme", "/api/v1/organizations/acme", {"slug": "acme", "name": "Acme"}, ["Acme"]),
     ("projects show", PROJECT, PROJECT_ITEM, ["MLflow address", "/mlflow/acme/churn"]),
     ("projects show acme/churn", PROJECT, PROJECT_ITEM, ["acme/churn"]),
@@ -122,6 +131,20 @@ SHOWS: list[tuple[str, str, dict[str, Any], list[str]]] = [
 ]
 # Each change: command, method, path, the body that must be sent, the answer.
 CHANGES: list[tuple[str, str, str, Any, Any]] = [
+    (
+        "users create ada --email a@b --admin",
+        "POST",
+        "/api/v1/users",
+        {"username": "ada", "email": "a@b", "is_instance_admin": True},
+        {"password_link": None},
+    ),
+    ("users edit ada --no-admin --email=", "PATCH", "/api/v1/users/ada", {"is_instance_admin": False, "email": ""}, {}),
+    ("users disable ada", "PATCH", "/api/v1/users/ada", {"disabled": True}, {}),
+    ("users enable ada", "PATCH", "/api/v1/users/ada", {"disabled": False}, {}),
+    ("service-accounts create acme ci --description d", "POST", ACCOUNTS, {"name": "ci", "display_name": "d"}, {}),
+    ("service-accounts edit acme ci --description d", "PATCH", f"{ACCOUNTS}/ci", {"display_name": "d"}, {}),
+    ("service-accounts disable acme ci", "PATCH", f"{ACCOUNTS}/ci", {"disabled": True}, {}),
+    ("service-accounts enable acme ci", "PATCH", f"{ACCOUNTS}/ci", {"disabled": False}, {}),
     (
         "plugins block s3 --reason leaks --force",
         "POST",
@@ -306,6 +329,8 @@ def test_changes(
 @pytest.mark.parametrize(
     ("command", "path", "typed"),
     [
+        ("users delete ada", "/api/v1/users/ada", "ada"),
+        ("service-accounts delete acme ci", f"{ACCOUNTS}/ci", "ci"),
         ("models delete risk", f"{PROJECT}/models/risk", "risk"),
         ("models delete-version risk 3", f"{PROJECT}/models/risk/versions/3", "risk/3"),
         ("deployments delete live", f"{PROJECT}/deployments/live", "live"),

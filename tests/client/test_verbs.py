@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
-from modelyard.client import Client, Connections, Project
+from modelyard.client import Client, Connections, Project, ServiceAccounts
 from tests.fake_api import PROJECT, FakeApi
+
+ACCOUNTS = "/api/v1/organizations/acme/service-accounts"
 
 
 def _project(client: Client) -> Project:
@@ -19,8 +21,33 @@ def _shared(client: Client) -> Connections:
     return client.organizations.connections("acme")
 
 
+def _accounts(client: Client) -> ServiceAccounts:
+    return client.organizations.service_accounts("acme")
+
+
 # fmt: off
 VERBS = [
+    (lambda c: c.account.set_password("old", "new"), "PUT", "/api/v1/account/password",
+     {"current_password": "old", "password": "new"}),
+    (lambda c: c.account.end_session("s1"), "DELETE", "/api/v1/account/sessions/s1", None),
+    (lambda c: c.account.end_other_sessions(), "DELETE", "/api/v1/account/sessions", None),
+    (lambda c: c.account.reset_password("link", "new"), "POST", "/api/v1/password-resets/link", {"password": "new"}),
+    (lambda c: c.account.set_up("link", "ada", "new", email="a@b"), "POST", "/api/v1/setup/link",
+     {"username": "ada", "password": "new", "email": "a@b"}),
+    (lambda c: c.users.get("ada"), "GET", "/api/v1/users/ada", None),
+    (lambda c: c.users.create("ada", email="a@b"), "POST", "/api/v1/users", {"username": "ada", "email": "a@b"}),
+    (lambda c: c.users.edit("ada", disabled=True), "PATCH", "/api/v1/users/ada", {"disabled": True}),
+    (lambda c: c.users.delete("ada"), "DELETE", "/api/v1/users/ada", None),
+    (lambda c: c.users.end_sessions("ada"), "DELETE", "/api/v1/users/ada/sessions", None),
+    (lambda c: c.users.revoke_token("ada", "t1"), "DELETE", "/api/v1/users/ada/tokens/t1", None),
+    (lambda c: c.users.create_password_link("ada"), "POST", "/api/v1/users/ada/password-reset", None),
+    (lambda c: _accounts(c).get("ci"), "GET", f"{ACCOUNTS}/ci", None),
+    (lambda c: _accounts(c).create("ci", display_name="d"), "POST", ACCOUNTS, {"name": "ci", "display_name": "d"}),
+    (lambda c: _accounts(c).edit("ci", disabled=True), "PATCH", f"{ACCOUNTS}/ci", {"disabled": True}),
+    (lambda c: _accounts(c).delete("ci"), "DELETE", f"{ACCOUNTS}/ci", None),
+    (lambda c: _accounts(c).create_token("ci", "t", ["write", "read"], project="churn"), "POST",
+     f"{ACCOUNTS}/ci/tokens", {"name": "t", "scopes": ["read", "write"], "project": "churn"}),
+    (lambda c: _accounts(c).revoke_token("ci", "t1"), "DELETE", f"{ACCOUNTS}/ci/tokens/t1", None),
     (lambda c: c.session.options(), "GET", "/api/v1/sign-in-options", None),
     (lambda c: c.tokens.revoke("t1"), "DELETE", "/api/v1/tokens/t1", None),
     (lambda c: c.organizations.get("acme"), "GET", "/api/v1/organizations/acme", None),
@@ -124,6 +151,11 @@ VERBS = [
     (lambda c: _project(c).deployments.logs("live", lines=5), "GET", f"{PROJECT}/deployments/live/logs", None),
 ]
 LISTS = [
+    (lambda c: c.account.sessions(), "/api/v1/account/sessions"),
+    (lambda c: c.users.list(q="ada"), "/api/v1/users"),
+    (lambda c: c.users.tokens("ada"), "/api/v1/users/ada/tokens"),
+    (lambda c: _accounts(c).list(), ACCOUNTS),
+    (lambda c: _accounts(c).tokens("ci"), f"{ACCOUNTS}/ci/tokens"),
     (lambda c: c.tokens.list(), "/api/v1/tokens"),
     (lambda c: c.organizations.list(), "/api/v1/organizations"),
     (lambda c: c.organizations.invitations("acme").list(), "/api/v1/organizations/acme/invitations"),

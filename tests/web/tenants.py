@@ -35,7 +35,7 @@ class Row:
         for table in (policy.PROJECT_POLICY, policy.ORGANIZATION_POLICY):
             if self.permission in table:
                 return table[self.permission][1]
-        return policy.INSTANCE_POLICY.get(self.permission, self.scope)
+        return {**policy.INSTANCE_POLICY, **policy.ACCOUNT_POLICY}.get(self.permission, self.scope)
 
     @property
     def is_open(self) -> bool:
@@ -54,9 +54,34 @@ API: dict[str, Row] = {
     "post_session": ANYBODY,
     "delete_session": ANYBODY,
     "get_sign_in_options": ANYBODY,
-    "get_tokens": Row(scope="read"),
-    "post_tokens": Row(scope="admin", body={"name": "t", "scopes": ["read"]}, status=CREATED),
-    "delete_token": Row(scope="admin", status=(404,)),
+    "post_setup": ANYBODY,
+    "post_password_reset": ANYBODY,
+    "put_password": Row("account.edit", body={"current_password": "wrong", "password": "new"}, status=(422,)),
+    "get_account_sessions": Row("session.read"),
+    "delete_account_sessions": Row("session.end", status=GONE),
+    "delete_account_session": Row("session.end", names={"session_id": "0" * 32}, status=(404,)),
+    "get_tokens": Row("token.read"),
+    "post_tokens": Row("token.create", body={"name": "t", "scopes": ["read"]}, status=CREATED),
+    "delete_token": Row("token.revoke", status=(404,)),
+    "get_users": Row("user.read"),
+    "post_users": Row("user.create", body={"username": "new-{role}"}, status=CREATED),
+    "get_user": Row("user.read"),
+    "patch_user": Row("user.edit", body={"display_name": "by {role}"}),
+    "delete_user": Row("user.delete", status=GONE),
+    "delete_user_sessions": Row("user.edit", status=GONE),
+    "get_user_tokens": Row("user.read"),
+    "delete_user_token": Row("user.edit", status=GONE),
+    "post_user_password_reset": Row("user.edit", status=CREATED),
+    "get_service_accounts": Row("service_account.read"),
+    "post_service_accounts": Row("service_account.write", body={"name": "new-{role}"}, status=CREATED),
+    "get_service_account": Row("service_account.read"),
+    "patch_service_account": Row("service_account.write", body={"display_name": "by {role}"}),
+    "delete_service_account": Row("service_account.write", names={"name": "doomed-{role}"}, status=GONE),
+    "get_service_account_tokens": Row("service_account.tokens"),
+    "post_service_account_tokens": Row("service_account.tokens", body={"name": "t"}, status=CREATED),
+    "delete_service_account_token": Row(
+        "service_account.tokens", names={"token_id": "{service_token_id}"}, status=GONE
+    ),
     "get_plugins": Row(scope="read"),
     "get_plugin": Row(scope="read", names={"plugin": "webhook"}),
     "post_plugin_block": Row("plugin.block", body={"reason": "it leaks"}, names={"plugin": "webhook"}),

@@ -85,11 +85,15 @@ def test_strangers_learn_the_state_and_nothing_more(client: FlaskClient, factori
         assert set(client.get("/health/ready", **more).get_json()) == {"status"}
         problem(client.get("/metrics", **more), 404, "not_found")
     member = factories.headers(factories.user())
-    root = factories.headers(factories.user(is_instance_admin=True))
-    assert "parts" not in client.get("/health/ready", headers=member, **AWAY).get_json()
-    assert "parts" in client.get("/health/ready", headers=root, **AWAY).get_json()
-    assert client.get("/metrics", headers=member, **AWAY).status_code == 404
-    assert client.get("/metrics", headers=root, **AWAY).status_code == 200
+    admin = factories.user(is_instance_admin=True)
+    scraper = factories.headers(admin, scopes=["metrics"])
+    for headers in (member, factories.headers(factories.user(), scopes=["metrics"]), factories.headers(admin)):
+        assert "parts" not in client.get("/health/ready", headers=headers, **AWAY).get_json()
+        assert client.get("/metrics", headers=headers, **AWAY).status_code == 404
+    assert "parts" in client.get("/health/ready", headers=scraper, **AWAY).get_json()
+    assert client.get("/metrics", headers=scraper, **AWAY).status_code == 200
+    assert client.get("/api/v1/session", headers=scraper).get_json()["scopes"] == ["metrics"]
+    assert client.get("/api/v1/tokens", headers=scraper).status_code == 403
 
 
 @on_sqlite

@@ -10,8 +10,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from modelyard.config.settings import ServerSettings, Settings
-from modelyard.core import bootstrap
+from modelyard.core import bootstrap, db
 from modelyard.core.db import database
+from modelyard.core.identity import credentials, throttle
 from modelyard.core.identity.models import Session
 from modelyard.web.app import create_app
 from modelyard.web.security_headers import HEADERS
@@ -70,6 +71,25 @@ def test_wrong_sign_ins_read_the_same(factories: Factories, client: FlaskClient)
         told.add((body["detail"], body.get("hint"), "Set-Cookie" in answer.headers))
     assert len(told) == 1
     assert Session.select().count() == 0
+
+
+def test_guessing_is_slowed_down_in_every_process(
+    factories: Factories, client: FlaskClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(credentials, "password_matches", lambda given, stored: False)
+    frozen = db.now_ms()
+    monkeypatch.setattr(throttle, "now_ms", lambda: frozen)
+    factories.user("ada")
+    told = set()
+    for username in ("ada", "nobody"):
+        for _ in range(5):
+            problem(sign_in(client, username, "wrong password"), 401, "authentication_required")
+        other_process = create_app(bootstrap.build(settings, process="web")).test_client()
+        for browser in (client, other_process):
+            answer = sign_in(browser, username)
+            body = problem(answer, 429, "too_many_requests")
+            told.add((body["detail"], body["hint"], answer.headers["Retry-After"]))
+    assert told == {("There were too many failed sign-ins.", "Try again in 1 s.", "1")}
 
 
 def test_a_change_by_cookie_needs_proof(place: Place) -> None:

@@ -154,14 +154,18 @@ def names(services: Services, factories: Factories, project: Project, callers: d
         for name in ("leaving", "working"):
             factories.user(f"{name}-{role}")
             services.organizations.set_member(actor, slug, f"{name}-{role}", "member")
+        for name in ("ci", "doomed"):
+            services.service_accounts.create(actor, slug, name=f"{name}-{role}")
+        wish = {"name": "t", "scopes": ["read"], "project": None, "expires_in_days": None}
+        service_token, _ = services.service_accounts.create_token(actor, slug, f"ci-{role}", **wish)
         found[role] = {
             "role": role, "organization": slug, "project": "churn", "username": f"leaving-{role}", "run_id": run_id,
             "model": "risk", "version": "1", "deployment": f"live-{role}", "connection_id": connection.public_id,
             "shared_id": shared.public_id,
             "model_id": model.info.model_id, "experiment_id": experiment.experiment_id, "key": "loss",
             "delivery_id": deliveries[0], "other_delivery_id": deliveries[1], "token_id": "0" * 32, "plugin": "webhook",
-            "tag_key": "k", "project_id": "f" * 32,
-            "organization_id": "f" * 32, "invitation_id": "f" * 32, "token": "t" * 43,
+            "tag_key": "k", "project_id": "f" * 32, "name": f"ci-{role}", "service_token_id": service_token.public_id,
+            "organization_id": "f" * 32, "invitation_id": "f" * 32, "token": "t" * 43, "session_id": "0" * 32,
         }  # fmt: skip
     return found
 
@@ -191,7 +195,7 @@ def test_every_route_is_in_the_tables(app: Flask) -> None:
 
 @pytest.mark.usefixtures("app")
 def test_every_permission_of_the_tables_is_the_policys() -> None:
-    known = {**policy.PROJECT_POLICY, **policy.ORGANIZATION_POLICY, **policy.INSTANCE_POLICY}
+    known = {**policy.PROJECT_POLICY, **policy.ORGANIZATION_POLICY, **policy.INSTANCE_POLICY, **policy.ACCOUNT_POLICY}
     rows = [*tenants.API.values(), *tenants.WIRE.values(), *tenants.FILES.values()]
     assert {row.permission for row in rows} - {""} <= set(known)
 

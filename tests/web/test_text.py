@@ -17,7 +17,16 @@ from tests.web.test_problems import problem
 
 BODIES: dict[str, dict[str, Any]] = {
     "post_session": {"username": "ada", "password": "correct horse battery"},
+    "post_setup": {"username": "ada", "password": "p", "display_name": "d", "email": "a@b"},
+    "post_password_reset": {"password": "p"},
+    "put_password": {"current_password": "c", "password": "p"},
+    "post_users": {"username": "ada", "password": "p", "display_name": "d", "email": "a@b"},
+    "patch_user": {"display_name": "d", "email": "a@b"},
+    "post_service_accounts": {"name": "ci", "display_name": "d"},
+    "patch_service_account": {"display_name": "d"},
+    "post_service_account_tokens": {"name": "t", "scopes": ["read"], "project": "p"},
     "post_tokens": {"name": "t", "scopes": ["read"], "organization": "o", "project": "p"},
+    "post_plugin_block": {"reason": "r"},
     "post_organizations": {"slug": "s", "name": "n", "owner": "o"},
     "patch_organization": {"slug": "s", "name": "n"},
     "post_organization_transfer": {"username": "u", "keep_role": "admin"},
@@ -39,7 +48,6 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "post_organization_connection_test": {"kind": "notifier", "provider": "log", "settings": {"k": {"deep": "v"}}},
     "patch_organization_connection": {"settings": {"k": "v"}, "subscriptions": ["*"]},
-    "post_plugin_block": {"reason": "r"},
     "post_experiments": {"name": "n"},
     "post_models": {"name": "n", "description": "d", "tags": {"k": "v"}},
     "patch_model": {"name": "n", "description": "d"},
@@ -56,7 +64,7 @@ BODIES: dict[str, dict[str, Any]] = {
 
 PARTS = (
     "organization", "project", "username", "connection_id", "run_id", "key", "model", "deployment", "plugin",
-    "token_id", "organization_id", "project_id", "invitation_id", "token",
+    "token_id", "organization_id", "project_id", "invitation_id", "token", "session_id", "name",
 )  # fmt: skip
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import secrets
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from modelyard.cli.api import first_line_of_stdin, output_option
 from modelyard.cli.commands.admin_keys import keys
 from modelyard.cli.commands.admin_plugins import plugins
-from modelyard.cli.output import Column, as_json, show_list
+from modelyard.cli.output import Column, as_json, done, show_list
 
 if TYPE_CHECKING:
     from modelyard.config.settings import Settings
@@ -68,10 +69,19 @@ def upgrade(ctx: click.Context, check_start: bool, output: str) -> None:
 
         services = build(_of(ctx), process="cli")
         services.declared_connections.apply(services.settings.connections)
+        _offer_setup(services)
     if output == "json":
         click.echo(as_json({"applied": applied}))
     else:
         click.echo("\n".join(f"Applied {name}" for name in applied) or "The database is up to date.")
+
+
+def _offer_setup(services: Services) -> None:
+    """Say on stderr how the first administrator comes into a server without users."""
+    link = services.setup.create_link()
+    if link is not None:
+        click.echo("modelyard: there is no user yet; make the first administrator, once, at", err=True)
+        click.echo(f"modelyard: {link}", err=True)
 
 
 @admin.group()
@@ -117,6 +127,7 @@ def create(
 @click.pass_context
 def list_users(ctx: click.Context, output: str) -> None:
     """List the users."""
+    from modelyard.core.identity.actor import system_actor
 
     found = (
         {
@@ -126,9 +137,49 @@ def list_users(ctx: click.Context, output: str) -> None:
             "is_instance_admin": user.is_instance_admin,
             "is_disabled": user.disabled_at_ms is not None,
         }
-        for user in _services(ctx).users.list()
+        for user in _services(ctx).users.list(system_actor("admin command line"))
     )
     show_list(found, USER_COLUMNS, output, empty="There are no users. `modelyard admin users create NAME --admin`.")
+
+
+@users.command("reset-password")
+@click.argument("username")
+@output_option
+@click.pass_context
+def reset_password(ctx: click.Context, username: str, output: str) -> None:
+    """Print a link by which a user sets a new password, once, within 24 hours."""
+    from modelyard.core.identity.actor import system_actor
+
+    link = _services(ctx).passwords.create_link(system_actor("admin command line"), username)
+    expires_at = datetime.fromtimestamp(link.expires_at_ms / 1000, UTC).isoformat(timespec="seconds")
+    click.echo(as_json({"url": link.url, "expires_at": expires_at}) if output == "json" else link.url)
+    if output != "json":
+        click.echo("It works once, for 24 hours, and is not shown again.", err=True)
+
+
+@users.command()
+@click.argument("username")
+@output_option
+@click.pass_context
+def disable(ctx: click.Context, username: str, output: str) -> None:
+    """Refuse a user's sessions and tokens from now on."""
+    done(_edit(ctx, username, disabled=True), output, f"{username} is disabled.")
+
+
+@users.command()
+@click.argument("username")
+@output_option
+@click.pass_context
+def enable(ctx: click.Context, username: str, output: str) -> None:
+    """Let a disabled user in again."""
+    done(_edit(ctx, username, disabled=False), output, f"{username} is enabled.")
+
+
+def _edit(ctx: click.Context, username: str, **changes: Any) -> dict[str, Any]:
+    from modelyard.core.identity.actor import system_actor
+
+    _services(ctx).users.edit(system_actor("admin command line"), username, changes)
+    return {"username": username, **changes}
 
 
 def _services(ctx: click.Context) -> Services:

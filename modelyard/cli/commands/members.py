@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 COLUMNS: list[Column] = [
     ("Username", "username"),
     ("Name", "display_name"),
+    ("Kind", "kind"),
     ("Role", "role"),
     ("Since", "created_at"),
 ]

@@ -5,17 +5,29 @@ from __future__ import annotations
 import click
 
 from modelyard.cli.api import connect, output_option, split_project
-from modelyard.cli.output import Column, as_json, show_list
+from modelyard.cli.output import Column, Json, as_json, show_list
 
 COLUMNS: list[Column] = [
     ("Id", "id"),
     ("Name", "name"),
+    ("Begins", "prefix"),
     ("Scopes", "scopes"),
     ("Project", "project"),
     ("Created", "created_at"),
     ("Expires", "expires_at"),
     ("Last used", "last_used_at"),
 ]
+
+scope_option = click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    default=["read", "write"],
+    show_default=True,
+    type=click.Choice(["read", "write", "deploy", "admin", "metrics"]),
+    help="What it may do, as far as its user's roles go; may be given several times.",
+)
+expiry_option = click.option("--expires-in-days", type=click.IntRange(min=1), help="Let it end after so many days.")
 
 
 @click.group()
@@ -33,16 +45,8 @@ def list_tokens(output: str) -> None:
 
 @tokens.command()
 @click.argument("name")
-@click.option(
-    "--scope",
-    "scopes",
-    multiple=True,
-    default=["read", "write"],
-    show_default=True,
-    type=click.Choice(["read", "write", "deploy", "admin"]),
-    help="What it may do, as far as your roles go; may be given several times.",
-)
-@click.option("--expires-in-days", type=click.IntRange(min=1), help="Let it end after so many days.")
+@scope_option
+@expiry_option
 @click.option("--for-project", metavar="ORG/PROJECT", help="Bind it to this project.")
 @output_option
 def create(
@@ -53,6 +57,11 @@ def create(
     made = connect().tokens.create(
         name, scopes, expires_in_days=expires_in_days, organization=organization, project=project
     )
+    show_new_token(made, output)
+
+
+def show_new_token(made: Json, output: str) -> None:
+    """Print a token, alone on stdout."""
     click.echo(as_json(made) if output == "json" else made["token"])
     if output != "json":
         click.echo("Keep it now: it is not shown again.", err=True)

@@ -10,7 +10,8 @@ class Actor:
     """The author of a change.
 
     `kind` is ``user`` (a browser), ``token`` (a program), ``system`` (the platform itself) or ``anonymous``; `scopes`
-    is None where everything that the roles allow is allowed; `project_id` binds a token to one project.
+    is None where everything that the roles allow is allowed; `project_id` binds a token to one project and
+    `expires_at_ms` says when it ends; `session_id` names the session of a browser.
     """
 
     kind: str
@@ -22,6 +23,8 @@ class Actor:
     project_id: int | None = None
     request_id: str = ""
     address: str = ""
+    session_id: str = ""
+    expires_at_ms: int | None = None
     roles: dict[int, str | None] = field(default_factory=dict, compare=False)
 
     @property
@@ -36,3 +39,8 @@ ANONYMOUS = Actor(kind="anonymous")
 def system_actor(name: str) -> Actor:
     """Make the actor for work that the platform does on its own, such as reconciling."""
     return Actor(kind="system", id=name, name=name)
+
+
+def anonymous_actor(*, request_id: str, address: str) -> Actor:
+    """Make the actor of somebody who showed nothing."""
+    return Actor(kind=ANONYMOUS.kind, request_id=request_id, address=address)

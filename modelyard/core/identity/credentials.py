@@ -64,6 +64,16 @@ def password_matches(password: str, stored: str | None) -> bool:
         CONCURRENT_HASHES.release()
 
 
+def is_outdated(stored: str) -> bool:
+    """Say whether the password was hashed with other parameters than those of today."""
+    return _hasher().check_needs_rehash(stored)
+
+
+def hash_again(password: str) -> str:
+    """Hash a password that was right, with today's parameters, whatever today's rules for new ones are."""
+    return _hasher().hash(password[:LONGEST_PASSWORD])
+
+
 def _is_text(value: str) -> bool:
     try:
         value.encode()
@@ -79,7 +89,7 @@ def new_secret() -> str:
 
 def hash_secret(secret: str) -> str:
     """Hash a random secret; SHA-256 is enough for 32 random bytes."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def secret_matches(secret: str, stored: str) -> bool:

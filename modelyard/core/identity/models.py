@@ -1,14 +1,17 @@
-"""Tables of who may come in: users, their sessions, their API tokens."""
+"""Tables of who may come in: users, their sessions, their API tokens, and what keeps guessers out."""
 
 from __future__ import annotations
 
-from peewee import BigIntegerField, BooleanField, CharField, ForeignKeyField
+from peewee import BigIntegerField, BooleanField, CharField, DeferredForeignKey, ForeignKeyField, IntegerField
 
 from modelyard.core.db import JSONText, Table, new_id, now_ms
 
 
 class User(Table):
-    """A person (or later a service account) of this server; usernames are compared in lower case."""
+    """Somebody of this server; usernames are compared in lower case.
+
+    `kind` is ``person`` or ``service``: a service account belongs to `organization` and has no password.
+    """
 
     public_id = CharField(max_length=32, unique=True, default=new_id)
     username = CharField(max_length=63, unique=True)
@@ -17,14 +20,24 @@ class User(Table):
     is_instance_admin = BooleanField(default=False)
     created_at_ms = BigIntegerField(default=now_ms)
     disabled_at_ms = BigIntegerField(null=True)
+    email = CharField(max_length=254, default="")
+    kind = CharField(max_length=20, default="person")
+    organization = DeferredForeignKey("Organization", column_name="organization_id", null=True, on_delete="CASCADE")
+    organization_id: int | None
 
     class Meta:
         table_name = "user_account"
+
+    @property
+    def disabled(self) -> bool:
+        """Whether their sessions and tokens are refused."""
+        return self.disabled_at_ms is not None
 
 
 class Session(Table):
     """A sign-in by browser; `secret_hash` is the SHA-256 of the cookie."""
 
+    public_id = CharField(max_length=32, unique=True, default=new_id)
     user = ForeignKeyField(User, on_delete="CASCADE", backref="sessions")
     secret_hash = CharField(max_length=64, unique=True)
     created_at_ms = BigIntegerField(default=now_ms)
@@ -39,7 +52,8 @@ class ApiToken(Table):
 
     public_id = CharField(max_length=32, unique=True, default=new_id)
     user = ForeignKeyField(User, on_delete="CASCADE", backref="tokens")
-    project_id = BigIntegerField(null=True, index=True)
+    project = DeferredForeignKey("Project", column_name="project_id", null=True, on_delete="CASCADE")
+    project_id: int | None
     name = CharField(max_length=200)
     secret_hash = CharField(max_length=64)
     scopes = JSONText()
@@ -47,6 +61,28 @@ class ApiToken(Table):
     expires_at_ms = BigIntegerField(null=True)
     last_used_at_ms = BigIntegerField(null=True)
     revoked_at_ms = BigIntegerField(null=True)
+
+
+class SignInCount(Table):
+    """How often sign-in failed for an account, an address, or both; `key_hash` is the SHA-256 of which.
+
+    `succeeded_at_ms` of an account at an address is when it last signed in from there.
+    """
+
+    key_hash = CharField(max_length=64, unique=True)
+    failures = IntegerField(default=0)
+    blocked_until_ms = BigIntegerField(default=0)
+    succeeded_at_ms = BigIntegerField(null=True)
+    expires_at_ms = BigIntegerField(index=True)
+
+
+class OneTimeLink(Table):
+    """A link that sets a password once: its user's, or, without a user, the first administrator's."""
+
+    user = ForeignKeyField(User, on_delete="CASCADE", null=True)
+    secret_hash = CharField(max_length=64, unique=True)
+    created_at_ms = BigIntegerField(default=now_ms)
+    expires_at_ms = BigIntegerField(null=True)
 
 
 class IdentityLink(Table):

@@ -22,7 +22,7 @@ from modelyard.core.events import Events
 from modelyard.core.identity.actor import Actor, system_actor
 from modelyard.core.identity.models import IdentityLink, User
 from modelyard.core.identity.role_mappings import RoleMapping, read_mapping
-from modelyard.core.identity.service import SessionService
+from modelyard.core.identity.sessions import SessionService
 from modelyard.core.names import MAX_SLUG
 from modelyard.core.projects.mapped_roles import MappedRoles
 

@@ -2,7 +2,8 @@
 
 A role includes those to its right of the same line: project admin > editor > viewer; organization owner > admin >
 member. An owner or admin of an organization is admin in all its projects; a member has only the roles given in each
-project. An instance administrator has no role in any project by that office alone.
+project. An instance administrator has no role in any project by that office alone. Everybody may do what ACCOUNT_POLICY
+lists with what is their own; a token of one project reaches nothing of its user's but the tokens of that project.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from modelyard.core.identity.actor import Actor
 
 PROJECT_ROLES = ("viewer", "editor", "admin")
 ORGANIZATION_ROLES = ("member", "admin", "owner")
-SCOPES = ("read", "write", "deploy", "admin")
+SCOPES = ("read", "write", "deploy", "admin", "metrics")
 
 #             permission                 (smallest role, token scope)
 PROJECT_POLICY: dict[str, tuple[str, str]] = {
@@ -45,6 +46,9 @@ ORGANIZATION_POLICY: dict[str, tuple[str, str]] = {
     "organization.delete": ("owner", "admin"),
     "organization.events": ("admin", "read"),
     "organization.redeliver": ("admin", "write"),
+    "service_account.read": ("member", "read"),
+    "service_account.write": ("admin", "admin"),
+    "service_account.tokens": ("admin", "admin"),
     "project.create": ("admin", "admin"),
     "project.delete": ("admin", "admin"),
     "organization_connection.read": ("member", "read"),
@@ -52,7 +56,11 @@ ORGANIZATION_POLICY: dict[str, tuple[str, str]] = {
     "organization_connection.write": ("admin", "admin"),
 }
 INSTANCE_POLICY: dict[str, str] = {
+    "user.read": "admin",
     "user.create": "admin",
+    "user.edit": "admin",
+    "user.delete": "admin",
+    "metric.read": "metrics",
     "organization.create": "admin",
     "organization.list": "admin",
     "organization.take_role": "admin",
@@ -61,6 +69,18 @@ INSTANCE_POLICY: dict[str, str] = {
     "connection.host": "admin",
     "instance.events": "read",
     "plugin.block": "admin",
+}
+
+
+#             permission              token scope
+ACCOUNT_POLICY: dict[str, str] = {
+    "account.read": "read",
+    "account.edit": "admin",
+    "session.read": "read",
+    "session.end": "admin",
+    "token.read": "read",
+    "token.create": "admin",
+    "token.revoke": "admin",
 }
 
 
@@ -92,3 +112,19 @@ def require_instance_admin(actor: Actor, permission: str) -> None:
     require_scope(actor, INSTANCE_POLICY[permission], permission)
     if not actor.is_instance_admin:
         raise PermissionDenied(f"{permission} is for instance administrators.", needed_role="instance administrator")
+
+
+def require_account(actor: Actor, permission: str) -> None:
+    """Raise `PermissionDenied` where a token lacks the scope for its user's own affairs, or is bound to a project."""
+    require_sign_in(actor)
+    require_scope(actor, ACCOUNT_POLICY[permission], permission)
+    if actor.project_id is not None and not permission.startswith("token."):
+        raise PermissionDenied(
+            f"This token is bound to a project and may not do {permission}.", hint="Use a token that is not bound."
+        )
+
+
+def administers(actor: Actor, permission: str) -> bool:
+    """Say whether an instance administrator acts, by browser or by a token with the scope for the permission."""
+    scope = INSTANCE_POLICY[permission]
+    return actor.is_instance_admin and (actor.scopes is None or scope in actor.scopes)

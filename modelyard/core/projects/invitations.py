@@ -17,6 +17,7 @@ from modelyard.core.events import Events
 from modelyard.core.identity import credentials, policy
 from modelyard.core.identity.actor import Actor
 from modelyard.core.identity.models import User
+from modelyard.core.identity.service_accounts import check_may_join
 from modelyard.core.names import check_text, check_username
 from modelyard.core.projects.access import find_organization, find_project, refuse_archived
 from modelyard.core.projects.members import check_role, put_member, role_of
@@ -120,6 +121,7 @@ class InvitationService:
                 held(Organization.select(Organization.id).where(Organization.id == invitation.organization_id)).first()
                 invitation = self.find(token)
                 user = User.create(**made) if made else User.get_by_id(actor.user_id)
+                check_may_join(user, invitation.organization, invitation.role)
                 if not _use_up(invitation, accepted_at_ms=now_ms(), accepted_by=user):
                     raise NotFound("There is no such invitation, or it is used or over.", hint="Ask for a new one.")
                 self._join(actor if actor.is_signed_in else _as_user(user, actor), invitation, user, is_new=bool(made))

@@ -12,6 +12,7 @@ from modelyard.core.events import Events
 from modelyard.core.identity.actor import Actor
 from modelyard.core.identity.models import User
 from modelyard.core.identity.role_mappings import INSTANCE_ROLES, Mapped, Place, RoleMapping, settle, wanted_roles
+from modelyard.core.identity.users import is_last_administrator, lock_administrators
 from modelyard.core.projects.access import living_projects
 from modelyard.core.projects.models import MappedRole, Organization, OrganizationMember, Project, ProjectMember
 
@@ -51,6 +52,11 @@ class MappedRoles:
         row = next((row for row in before if row.organization_id is None and row.project_id is None), None)
         held = INSTANCE_ROLES[0] if user.is_instance_admin else None
         role, mapped = settle(held, _mapped(row), wanted, INSTANCE_ROLES)
+        if held is not None and role is None:
+            lock_administrators()
+            if is_last_administrator(user):
+                log.warning("the last active instance administrator keeps the office", user=user.username)
+                return
         if role != held:
             user.is_instance_admin = role is not None
             user.save(only=[User.is_instance_admin])

@@ -15,6 +15,7 @@ from modelyard.core.events import Events
 from modelyard.core.identity import policy
 from modelyard.core.identity.actor import Actor
 from modelyard.core.identity.models import User
+from modelyard.core.identity.service_accounts import check_may_join
 from modelyard.core.projects.access import authorize, find_organization, hold, living_organization
 from modelyard.core.projects.models import Organization, OrganizationMember, Project, ProjectMember
 
@@ -43,6 +44,7 @@ class OrganizationMembers:
         with changing as (organization, own_role):
             check_role(role, policy.ORGANIZATION_ROLES)
             user = find_user(username)
+            check_may_join(user, organization, role)
             before = role_of(organization, user)
             if "owner" in {role, before}:
                 policy.require_role(own_role, "owner", policy.ORGANIZATION_ROLES, "organization.members")
@@ -93,6 +95,7 @@ class OrganizationMembers:
             raise InvalidInput(
                 f"{username!r} is no other member of the organization.", hint="Add them to it first.", field="username"
             )
+        check_may_join(user, organization, "owner")
         return user
 
     @contextmanager

@@ -12,6 +12,7 @@ from modelyard.core.errors import AlreadyExists, NotFound
 from modelyard.core.identity import policy
 from modelyard.core.identity.actor import Actor
 from modelyard.core.identity.models import User
+from modelyard.core.identity.service_accounts import check_may_join
 from modelyard.core.names import check_slug, check_text
 from modelyard.core.projects.access import find_organization
 from modelyard.core.projects.deletion import check_confirmation
@@ -28,6 +29,7 @@ class OrganizationService(OrganizationMembers):
         check_slug(slug, "slug")
         check_text(name, "name", longest=200, shortest=1)
         user = User.get_by_id(actor.user_id) if owner is None else find_user(owner, field="owner")
+        check_may_join(user, None, "owner")
         try:
             with atomic():
                 organization = Organization.create(slug=slug, name=name)

@@ -14,7 +14,7 @@ from modelyard.core.deployments.jobs import delete_all
 from modelyard.core.deployments.models import Deployment
 from modelyard.core.events import Events
 from modelyard.core.identity.actor import system_actor
-from modelyard.core.identity.models import ApiToken
+from modelyard.core.identity.models import ApiToken, User
 from modelyard.core.jobs import Again, Lease, enqueue
 from modelyard.core.notifications.models import Delivery, Event
 from modelyard.core.projects.models import (
@@ -87,6 +87,7 @@ class Purger:
             lease.confirm()
             for table in (Connection, Invitation, MappedRole, OrganizationFormerSlug, OrganizationMember):
                 table.delete().where(table.organization == organization).execute()
+            User.delete().where(User.organization == organization).execute()  # its service accounts
             Organization.update(purged_at_ms=now_ms()).where(Organization.id == organization.id).execute()
             self._record("organization.purged", organization, organization)
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask_smorest import Api
 
 from modelyard.web.api import (
+    account,
     connections,
     deliveries,
     deployments,
@@ -16,17 +17,22 @@ from modelyard.web.api import (
     plugins,
     projects,
     runs,
+    service_accounts,
     session,
     sign_in_options,
     tokens,
+    users,
 )
 
 RESOURCES = (
     session,
     sign_in_options,
+    account,
     tokens,
+    users,
     organizations,
     invitations,
+    service_accounts,
     projects,
     connections,
     organization_connections,

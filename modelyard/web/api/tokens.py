@@ -10,7 +10,6 @@ from flask_smorest import Blueprint
 from modelyard.core.errors import InvalidInput
 from modelyard.core.identity.models import ApiToken
 from modelyard.core.projects.access import find_project
-from modelyard.core.projects.models import Project
 from modelyard.web.context import actor, services
 from modelyard.web.pagination import Listing, page_of, page_schema
 from modelyard.web.schemas.identity import CreatedTokenSchema, NewTokenSchema, TokenSchema
@@ -30,11 +29,14 @@ blueprint = Blueprint("tokens", __name__, url_prefix="/api/v1/tokens", descripti
 
 
 def show(token: ApiToken) -> dict[str, Any]:
-    """Add the name of the project that the token is bound to."""
-    project = Project.get_or_none(Project.id == token.project_id) if token.project_id else None
-    place = f"{project.organization.slug}/{project.slug}" if project else None
+    """Add how the token begins and the name of the project that it is bound to."""
+    place = f"{token.project.organization.slug}/{token.project.slug}" if token.project_id else None
     columns = ("public_id", "name", "scopes", "created_at_ms", "expires_at_ms", "last_used_at_ms")
-    return {"project": place, **{column: getattr(token, column) for column in columns}}
+    return {
+        "project": place,
+        "prefix": f"my_{token.public_id[:12]}",
+        **{column: getattr(token, column) for column in columns},
+    }
 
 
 @blueprint.route("")

@@ -75,6 +75,9 @@ class MemberSchema(Schema):
 
     username = fields.String(attribute="user.username", required=True)
     display_name = fields.String(attribute="user.display_name", required=True)
+    kind = fields.String(
+        attribute="user.kind", required=True, metadata={"description": "`person`, or `service` for a service account."}
+    )
     role = fields.String(required=True)
     created_at = moment("created_at_ms")
 

@@ -232,7 +232,7 @@ def test_who_may_do_what(world: World, factories: Factories, role: str | None) -
 
 def test_a_token_needs_the_scope_deploy(world: World, services: Services, factories: Factories) -> None:
     from modelyard.core.identity.models import User
-    from modelyard.core.identity.service import actor_of_token
+    from modelyard.core.identity.tokens import actor_of_token
 
     token = factories.token(User.get(username="ada"), scopes=("read", "write"))
     actor = actor_of_token(*services.tokens.find(token), request_id="r", address="")

@@ -55,7 +55,9 @@ def somebody(subject: str = "s-1", username: str = "ada", groups: Any = (), **mo
 
 def sign_in(services: Services, *groups: str, **more: Any) -> User:
     user, secret = services.oidc.sign_in(somebody(groups=groups, **more), **WHERE)
-    assert services.sessions.find(secret) == user
+    found = services.sessions.find(secret)
+    assert found is not None
+    assert found[0] == user
     return User.get_by_id(user.id)
 
 
@@ -226,6 +228,14 @@ def test_the_last_owner_stays_one(services: Services, factories: Factories, proj
     OrganizationMember.create(organization=project.organization_id, user=first, role="owner")
     sign_in(services)
     assert roles(user)[0] is None
+
+
+def test_the_last_administrator_stays_one(services: Services, factories: Factories) -> None:
+    user = sign_in(services, "roots")
+    assert sign_in(services).is_instance_admin
+    factories.user("other", is_instance_admin=True)
+    assert not sign_in(services).is_instance_admin
+    assert sign_in(services, "roots") == user
 
 
 def test_whoever_was_removed_by_hand_comes_back_only_by_a_group(

@@ -9,21 +9,17 @@ import pytest
 from modelyard.core import db
 from modelyard.core.bootstrap import Services
 from modelyard.core.errors import AuthenticationRequired, InvalidInput, NotFound, PermissionDenied
-from modelyard.core.identity import service
+from modelyard.core.identity import tokens
 from modelyard.core.identity.actor import ANONYMOUS, Actor
 from modelyard.core.identity.models import ApiToken, User
-from modelyard.core.identity.service import actor_of_token
+from modelyard.core.identity.tokens import actor_of_token
 from modelyard.core.notifications.models import Event
 from modelyard.core.projects.access import find_organization, find_project
+from modelyard.core.projects.models import Project
 from tests.factories import Factories
 
 on_sqlite = pytest.mark.parametrize("database_kind", ["sqlite"])
 DAY_MS = 24 * 3600 * 1000
-
-
-@pytest.fixture
-def ada(factories: Factories) -> User:
-    return factories.user("ada")
 
 
 def program(services: Services, token: str) -> Actor:
@@ -69,10 +65,10 @@ def test_an_odd_token_is_wrong_and_no_error(services: Services, public_id: str) 
 
 def test_a_token_ends(services: Services, factories: Factories, ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
     short, endless = factories.token(ada, expires_in_days=1), factories.token(ada)
-    real = service.now_ms
-    monkeypatch.setattr(service, "now_ms", lambda: real() + DAY_MS - 60_000)
+    real = tokens.now_ms
+    monkeypatch.setattr(tokens, "now_ms", lambda: real() + DAY_MS - 60_000)
     assert services.tokens.find(short) is not None
-    monkeypatch.setattr(service, "now_ms", lambda: real() + DAY_MS + 60_000)
+    monkeypatch.setattr(tokens, "now_ms", lambda: real() + DAY_MS + 60_000)
     assert services.tokens.find(short) is None
     assert services.tokens.find(endless) is not None
 
@@ -122,7 +118,7 @@ def test_use_is_noted_but_not_at_every_request(
     assert abs(first - db.now_ms()) < 60_000
     services.tokens.find(token)
     assert ApiToken.get().last_used_at_ms == first
-    monkeypatch.setattr(service, "now_ms", lambda: first + 61_000)
+    monkeypatch.setattr(tokens, "now_ms", lambda: first + 61_000)
     services.tokens.find(token)
     assert ApiToken.get().last_used_at_ms == first + 61_000
 
@@ -147,7 +143,7 @@ def test_scopes_do_not_grow(services: Services, factories: Factories, ada: User)
 def test_scopes_that_nobody_knows_are_refused(
     services: Services, factories: Factories, ada: User, scopes: list[str]
 ) -> None:
-    with pytest.raises(InvalidInput, match="choose among read, write, deploy, admin"):
+    with pytest.raises(InvalidInput, match="choose among read, write, deploy, admin, metrics"):
         make(services, factories.actor(ada), scopes=scopes)
 
 
@@ -195,3 +191,24 @@ def test_an_administrators_token_of_one_project_is_no_administrators(services: S
     project = factories.project(owner=root)
     assert not program(services, factories.token(root, project=project)).is_instance_admin
     assert program(services, factories.token(root)).is_instance_admin
+
+
+def test_a_token_cannot_make_one_that_outlives_it(services: Services, factories: Factories, ada: User) -> None:
+    short = program(services, factories.token(ada, expires_in_days=7))
+    with pytest.raises(InvalidInput, match="outlives") as refused:
+        make(services, short, expires_in_days=8)
+    assert refused.value.details["field"] == "expires_in_days"
+    inherited = ApiToken.get(ApiToken.public_id == make(services, short).split("_")[1])
+    assert inherited.expires_at_ms == short.expires_at_ms
+    sooner = ApiToken.get(ApiToken.public_id == make(services, short, expires_in_days=1).split("_")[1])
+    assert sooner.expires_at_ms < inherited.expires_at_ms
+    endless = ApiToken.get(ApiToken.public_id == make(services, factories.actor(ada)).split("_")[1])
+    assert endless.expires_at_ms is None
+
+
+def test_a_token_goes_with_its_project(services: Services, factories: Factories, ada: User) -> None:
+    project = factories.project(owner=ada)
+    bound, free = factories.token(ada, project=project), factories.token(ada)
+    Project.delete().where(Project.id == project.id).execute()
+    assert services.tokens.find(bound) is None
+    assert services.tokens.find(free) is not None
