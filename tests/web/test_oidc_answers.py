@@ -68,7 +68,7 @@ LATER = now_ms() // 1000 + 3600
     "claims",
     [
         {"nonce": "another"}, {"nonce": None}, {"aud": "another"}, {"aud": None}, {"aud": ["another"]},
-        {"aud": [CLIENT_ID, "another"]}, {"aud": [CLIENT_ID, "another"], "azp": "another"}, {"iss": "https://evil.example"},
+        {"aud": "another", "azp": CLIENT_ID}, {"aud": [CLIENT_ID, "another"]}, {"aud": [CLIENT_ID, "another"], "azp": "another"}, {"iss": "https://evil.example"},
         {"iss": None}, {"exp": 1}, {"exp": None}, {"exp": "soon"}, {"iat": LATER}, {"nbf": LATER}, {"sub": None},
         {"sub": ""}, {"at_hash": "wrong"},
     ],

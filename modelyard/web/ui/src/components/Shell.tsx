@@ -141,6 +141,9 @@ function UserMenu({ session }: { session: Session }) {
         <Menu.Item component={Link} to={paths.home()}>
           Projects
         </Menu.Item>
+        <Menu.Item component={Link} to={paths.account()}>
+          Your account
+        </Menu.Item>
         <Menu.Item component={Link} to={paths.tokens()}>
           API tokens
         </Menu.Item>
