@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         ModelyardError,
         NotFound,
         PluginError,
+        PluginRefused,
         PluginUnavailable,
     )
     from modelyard.core.events import EventRecord
@@ -35,7 +36,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "modelyard.core.errors": ("InvalidInput", "ModelyardError", "NotFound", "PluginError", "PluginUnavailable"),
+    "modelyard.core.errors": (
+        "InvalidInput",
+        "ModelyardError",
+        "NotFound",
+        "PluginError",
+        "PluginRefused",
+        "PluginUnavailable",
+    ),
     "modelyard.core.events": ("EventRecord",),
     "modelyard.core.hookspecs": ("HOOK_API_VERSION", "hookimpl"),
     "modelyard.core.interfaces": (
@@ -64,6 +72,7 @@ __all__ = [
     "Notification",
     "Notifier",
     "PluginError",
+    "PluginRefused",
     "PluginUnavailable",
     "Provider",
     "ReplicaSpec",

@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 
 from modelyard.config.settings import DatabaseSettings, DataSettings, OutgoingSettings, Settings, WorkerSettings
 from modelyard.core import bootstrap, db, migrations
+from modelyard.core.plugin_guard import Guard
 from tests.factories import Factories
 from tests.parts import postgresql_url
 
@@ -37,6 +38,19 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
     if report.skipped and os.environ.get("CI") == "true":
         report.outcome, report.longrepr = "failed", f"{item.nodeid} may not be skipped in CI: {report.longrepr}"
     return report
+
+
+@pytest.fixture(autouse=True)
+def no_plugin_call_inside_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a test does, a plugin that may take its time is never waited for while rows are locked."""
+    waited = Guard._on_thread
+
+    def wait(self: Guard, call: Any, *more: Any) -> Any:
+        depth = db.database.transaction_depth() if db.database.obj is not None else 0
+        assert depth == 0, f"{call.plugin} is called for {call.operation} inside a transaction"
+        return waited(self, call, *more)
+
+    monkeypatch.setattr(Guard, "_on_thread", wait)
 
 
 @pytest.fixture(scope="session")

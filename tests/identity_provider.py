@@ -24,10 +24,10 @@ class IdentityProvider:
         self._people = folder / "people.json"
         self._people.write_text("{}")
         self.redirect_uri = redirect_uri
+        node, module = parts.command("node"), parts.node_module("oidc-provider")
         self._log = (folder / "provider.log").open("wb")
-        module = parts.node_module("oidc-provider")
         self._process = subprocess.Popen(
-            [parts.command("node"), str(SCRIPT), str(module), str(self._people), redirect_uri],
+            [node, str(SCRIPT), str(module), str(self._people), redirect_uri],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

@@ -104,6 +104,22 @@ output_option = click.option(
     help="Form of the answer.",
 )
 limit_option = click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="Rows at most.")
+
+
+def list_options(command: Command) -> Command:
+    """Add `--limit`, `--sort` and `--search`; the command gets `limit`, and as `query` what the client's list takes."""
+
+    @limit_option
+    @click.option("--sort", metavar="FIELD", help="Sort by this field, as created_at; 'FIELD desc' turns it round.")
+    @click.option("--search", metavar="TEXT", help="Only what has this text in its name or description.")
+    @functools.wraps(command)
+    def listing(*args: Any, limit: int, sort: str | None, search: str | None, **kwargs: Any) -> Any:
+        query = {"limit": limit + 1, "order_by": sort, "q": search}
+        return command(*args, limit=limit, query=query, **kwargs)
+
+    return listing  # type: ignore[return-value]
+
+
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 
 

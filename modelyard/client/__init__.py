@@ -13,6 +13,7 @@ Things come back as the dictionaries that the API documents. Every error is a `C
     ├── PermissionDeniedError     the role or the token's scope is too small; the hint names the one needed
     ├── NotFoundError             no such thing for you
     ├── ConflictError             the present state forbids it
+    │   └── ChangedMeanwhileError  it is not as `If-Match` says that you saw it
     ├── UnavailableError          try again later
     │   ├── RateLimitedError      too many requests
     │   └── ServerUnreachableError  nobody answered at that address
@@ -33,6 +34,7 @@ from modelyard.client.client import Client
 from modelyard.client.deployments import Deployments
 from modelyard.client.errors import (
     AuthenticationError,
+    ChangedMeanwhileError,
     ClientError,
     ConflictError,
     DeploymentError,
@@ -71,6 +73,7 @@ from modelyard.client.transport import (
 
 __all__ = [
     "AuthenticationError",
+    "ChangedMeanwhileError",
     "Client",
     "ClientError",
     "ConflictError",

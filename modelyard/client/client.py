@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
+from uuid import uuid4
 
 from modelyard import __version__
 from modelyard.client.addresses import checked_url, segments, warn_in_clear
@@ -21,14 +22,17 @@ from modelyard.client.transport import HttpTransport, Request, Response, Transpo
 
 MAX_ATTEMPTS = 4
 MAX_RETRY_WAIT_SECONDS = 10.0
+KEY_HEADER = "Idempotency-Key"
 
 
 class Client:
     """One server and one identity.
 
-    `url` and `token` default to MODELYARD_URL and MODELYARD_TOKEN. GETs are tried up to four times when nobody answers
-    or the answer is 429 or 503, honouring Retry-After up to ten seconds; nothing else is sent twice. `transport` may
-    replace the network, for example by Flask's test client; `sleep` is what waiting calls.
+    `url` and `token` default to MODELYARD_URL and MODELYARD_TOKEN. A request is tried up to four times when nobody
+    answers or the answer is 429 or 503, honouring Retry-After up to ten seconds. That is safe for changes too: each
+    goes under an `Idempotency-Key` of its own, by which the server does it once. What no key can be given for, such as
+    a sign-in or a prediction, is sent once. `transport` may replace the network, for example by Flask's test client;
+    `sleep` is what waiting calls.
     """
 
     def __init__(
@@ -131,15 +135,18 @@ class Client:
         json: Any = None,
         data: bytes | None = None,
         content_type: str = "application/octet-stream",
+        headers: Mapping[str, str] | None = None,
         stream: bool = False,
     ) -> Response:
         """Send one request, again where that is safe, and return the answer; raises a `ClientError` for 300 and above.
 
-        With `stream` the body is left to the caller, who must close the response.
+        `headers` are added, such as ``{"If-Match": response.headers["etag"]}``. With `stream` the body is left to the
+        caller, who must close the response.
         """
-        request = self._request(method, path, params, json, data, content_type)
+        request = self._request(method, path, params, json, data, content_type, headers or {})
+        may_repeat = method == "GET" or KEY_HEADER in request.headers
         for attempt in range(1, MAX_ATTEMPTS + 1):
-            last = method != "GET" or attempt == MAX_ATTEMPTS
+            last = not may_repeat or attempt == MAX_ATTEMPTS
             try:
                 response = self._attempt(request, stream=stream)
             except OSError as error:
@@ -171,6 +178,7 @@ class Client:
         body: Any,
         data: bytes | None,
         content_type: str,
+        more: Mapping[str, str],
     ) -> Request:
         # The server takes a change by cookie only with a header that another site's page cannot set.
         headers = {
@@ -180,6 +188,8 @@ class Client:
         }
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
+            if method != "GET" and path.startswith("/api/v1/"):
+                headers[KEY_HEADER] = uuid4().hex
         if body is not None:
             try:
                 data = json.dumps(body, allow_nan=False).encode()
@@ -188,6 +198,7 @@ class Client:
             content_type = "application/json"
         if data is not None:
             headers["Content-Type"] = content_type
+        headers |= more
         query = urlencode(given(**(params or {})), doseq=True)
         url = f"{self.url}{path}?{query}" if query else self.url + path
         return Request(method, url, headers, data, self.timeout_seconds)

@@ -13,9 +13,9 @@ from modelyard.client.resource import Json, Resource, given
 class Deployments(Resource):
     """Model versions that answer requests."""
 
-    def list(self, *, limit: int | None = None) -> Iterator[Json]:
+    def list(self, *, limit: int | None = None, **query: Any) -> Iterator[Json]:
         """Yield deployments."""
-        return self._list("deployments", limit=limit)
+        return self._list("deployments", limit=limit, **query)
 
     def get(self, deployment: str) -> Json:
         """Return one by name."""
@@ -72,9 +72,9 @@ class Deployments(Resource):
         """Make a new revision from an old one, by default from the one before the present one."""
         return self._one("POST", "deployments", deployment, "rollback", json=given(revision=revision))
 
-    def revisions(self, deployment: str, *, limit: int | None = None) -> Iterator[Json]:
+    def revisions(self, deployment: str, *, limit: int | None = None, **query: Any) -> Iterator[Json]:
         """Yield the revisions, newest first."""
-        return self._list("deployments", deployment, "revisions", limit=limit)
+        return self._list("deployments", deployment, "revisions", limit=limit, **query)
 
     def logs(self, deployment: str, *, lines: int | None = None) -> Sequence[Json]:
         """Return the last lines of each replica: `{replica, text}`."""

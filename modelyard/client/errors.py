@@ -56,6 +56,10 @@ class ConflictError(ClientError):
     """A good request that the present state forbids: a name that is taken, a step that does not lead there."""
 
 
+class ChangedMeanwhileError(ConflictError):
+    """The thing is not as `If-Match` says that you saw it; read it again before you edit it."""
+
+
 class UnavailableError(ClientError):
     """The server or something behind it cannot answer now; the same request may succeed later."""
 

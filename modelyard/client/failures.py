@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from modelyard.client.errors import (
     AuthenticationError,
+    ChangedMeanwhileError,
     ClientError,
     ConflictError,
     InvalidInputError,
@@ -26,7 +27,7 @@ ERROR_OF_STATUS: dict[int, type[ClientError]] = {
     404: NotFoundError,
     409: ConflictError,
     410: NotFoundError,
-    412: ConflictError,
+    412: ChangedMeanwhileError,
     413: TooLargeError,
     415: InvalidInputError,
     422: InvalidInputError,

@@ -118,6 +118,17 @@ class Plugins(Resource):
         """Return one by name."""
         return self._one("GET", "plugins", plugin)
 
+    def block(self, plugin: str, reason: str, *, force: bool = False) -> Json:
+        """Have no process of the server call it any more; `force` also where the settings select it for all projects.
+
+        For instance administrators.
+        """
+        return self._one("POST", "plugins", plugin, "block", json={"reason": reason, "force": force})
+
+    def unblock(self, plugin: str) -> None:
+        """Lift the block, or end its quarantine; for instance administrators."""
+        self._call("DELETE", "plugins", plugin, "block")
+
     def providers(self) -> Iterator[Json]:
         """Yield providers with the JSON Schema of their settings."""
         return self._list("providers")

@@ -11,9 +11,9 @@ from modelyard.client.resource import Json, Resource, given
 class Models(Resource):
     """Registered models, their versions and stages."""
 
-    def list(self, *, limit: int | None = None) -> Iterator[Json]:
+    def list(self, *, limit: int | None = None, **query: Any) -> Iterator[Json]:
         """Yield models."""
-        return self._list("models", limit=limit)
+        return self._list("models", limit=limit, **query)
 
     def get(self, model: str) -> Json:
         """Return one by name."""
@@ -32,9 +32,9 @@ class Models(Resource):
         """Remove the model with its versions; refused while one is deployed."""
         self._call("DELETE", "models", model)
 
-    def versions(self, model: str, *, limit: int | None = None) -> Iterator[Json]:
+    def versions(self, model: str, *, limit: int | None = None, **query: Any) -> Iterator[Json]:
         """Yield the versions, newest first."""
-        return self._list("models", model, "versions", limit=limit)
+        return self._list("models", model, "versions", limit=limit, **query)
 
     def version(self, model: str, version: int) -> Json:
         """Return one version."""
@@ -68,6 +68,6 @@ class Models(Resource):
         body = {"stage": stage, **given(reason=reason, archive_existing=archive_existing)}
         return self._one("POST", "models", model, "versions", version, "promote", json=body)
 
-    def stage_changes(self, model: str, *, limit: int | None = None) -> Iterator[Json]:
+    def stage_changes(self, model: str, *, limit: int | None = None, **query: Any) -> Iterator[Json]:
         """Yield who moved which version where, newest first."""
-        return self._list("models", model, "stage-changes", limit=limit)
+        return self._list("models", model, "stage-changes", limit=limit, **query)

@@ -90,6 +90,13 @@ class PluginSettings:
 
     disabled: tuple[str, ...] = setting((), "Entry points that are not loaded, separated by commas.")
     load_deadline_seconds: int = setting(10, "How long the import of one plugin may take.", least=1, most=3600)
+    breaker_failures: int = setting(
+        5, "After how many failures in a row a connection is left alone for a while.", least=1, most=1000
+    )
+    breaker_pause_seconds: int = setting(
+        30, "For how long, before it is tried once more; twice as long after each failed trial.", least=1, most=300
+    )
+    trace: bool = setting(False, "Log each call into a plugin; never what is in it. `log.level = DEBUG` does so too.")
     storage: str = setting("local_files", "Storage of projects that have no connection of their own.")
     tracker: str = setting("sql", "Tracker of projects that have no connection of their own.")
 

@@ -13,8 +13,6 @@ from modelyard.config.settings import Settings, declared_settings
 
 CHOICES = {"log.level": ("DEBUG", "INFO", "WARNING", "ERROR"), "log.format": ("auto", "json", "console")}
 
-SWITCHES = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
-
 
 class SettingError(ValueError):
     """A setting that cannot be taken: the text names it, its value, its origin and the mend."""
@@ -101,12 +99,10 @@ def _convert(key: str, value: Any, declared: Any, origin: str) -> Any:
         if isinstance(parts, list | tuple) and all(isinstance(part, str) for part in parts):
             return tuple(part.strip() for part in parts if part.strip())
         raise SettingError(f"{key} = {value!r} (from {origin}) is not a list of texts.")
+    if isinstance(default, bool):
+        return _truth(key, value, origin)
     if isinstance(default, Path):
         return Path(str(value)).expanduser()
-    if isinstance(default, bool):
-        if isinstance(value, bool) or str(value).lower() in SWITCHES:
-            return value if isinstance(value, bool) else SWITCHES[str(value).lower()]
-        raise SettingError(f"{key} = {value!r} (from {origin}) is neither true nor false.")
     if isinstance(default, int) and not isinstance(value, bool):
         try:
             number = int(value)
@@ -121,3 +117,11 @@ def _convert(key: str, value: Any, declared: Any, origin: str) -> Any:
             raise SettingError(f"{key} = {value!r} (from {origin}) is none of {', '.join(CHOICES[key])}.")
         return value
     raise SettingError(f"{key} = {value!r} (from {origin}) is not a {type(default).__name__}.")
+
+
+def _truth(key: str, value: Any, origin: str) -> bool:
+    words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    found = value if isinstance(value, bool) else words.get(value.lower()) if isinstance(value, str) else None
+    if found is None:
+        raise SettingError(f"{key} = {value!r} (from {origin}) is neither true nor false.")
+    return found

@@ -14,9 +14,9 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
 from peewee import BigAutoField, DatabaseProxy, Model, OperationalError, SqliteDatabase, TextField
@@ -168,8 +168,62 @@ def close_database(opened: Any = None) -> None:
         closing.close_idle()
 
 
+class HeldTransaction:
+    """One transaction around all that a request changes, committed by whoever holds it and not by the services.
+
+    It begins with the first `atomic()` of this thread inside the block, so that what comes before, such as a plugin's
+    check of settings, runs outside; `on_begin` is called as its first act and may refuse by raising. What a finished
+    `atomic()` wrote is kept even if the request fails after it, just as without a holder. What leaves the block without
+    `commit` is rolled back.
+    """
+
+    _thread = threading.local()
+
+    def __init__(self, on_begin: Callable[[], None]) -> None:
+        self._on_begin = on_begin
+        self._transaction: Any = None
+
+    @classmethod
+    def here(cls) -> HeldTransaction | None:
+        """Return the one that this thread holds."""
+        return getattr(cls._thread, "held", None)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything may have been changed."""
+        return self._transaction is not None
+
+    def __enter__(self) -> Self:
+        self._thread.held = self
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._thread.held = None
+        if self._transaction is not None:
+            self._end(RuntimeError, RuntimeError("not committed"))
+
+    def begin(self) -> None:
+        """Open the transaction, once."""
+        if self._transaction is None:
+            self._transaction = database.atomic()
+            self._transaction.__enter__()
+            self._on_begin()
+
+    def commit(self) -> None:
+        """Keep what was changed; raises what the database raises, and then nothing is kept."""
+        if self._transaction is not None:
+            self._end(None, None)
+
+    def _end(self, kind: Any, error: Any) -> None:
+        transaction, self._transaction = self._transaction, None
+        transaction.__exit__(kind, error, None)
+
+
 def atomic() -> Any:
     """Open a transaction, or a savepoint inside one: all of the block is kept, or nothing."""
+    held = HeldTransaction.here()
+    if held is not None:
+        held.begin()
     return database.atomic()
 
 

@@ -7,6 +7,7 @@
     │   ├── AlreadyExists         the name is taken
     │   ├── InvalidTransition     no way leads from this state to that one
     │   └── LeaseLost             another worker holds the job now
+    ├── PreconditionFailed        the thing is not as the caller last saw it
     ├── TooLarge                  more than a limit allows; names the limit
     ├── AuthenticationRequired    nobody is signed in, or the credential is not good
     ├── PermissionDenied          signed in, known here, and the role is too small
@@ -17,6 +18,8 @@
         ├── PluginNotFound        no plugin of that name is loaded
         ├── PluginTimeout         it did not answer by its deadline
         ├── PluginUnavailable     what stands behind it does not answer; worth another try
+        │   └── PluginSuspended   it was not asked at all: its breaker is open, it is blocked or in quarantine
+        ├── PluginRefused         what stands behind it said no for good; not asked again
         └── PluginContractError   it answered with what the interface does not allow
 
 Core knows neither HTTP nor exit codes: `modelyard.web.errors` and `modelyard.cli.errors` map classes to them.
@@ -76,6 +79,12 @@ class LeaseLost(Conflict):
     """The job's lease ran out and another worker holds it: nothing more may be written for it here."""
 
     code = "lease_lost"
+
+
+class PreconditionFailed(ModelyardError):
+    """The thing was changed since the caller saw it, so that their edit would undo somebody's work unseen."""
+
+    code = "precondition_failed"
 
 
 class TooLarge(ModelyardError):
@@ -138,9 +147,36 @@ class PluginTimeout(PluginError):
 
 
 class PluginUnavailable(PluginError):
-    """What stands behind the plugin does not answer; worth another try later. Plugins raise it themselves."""
+    """What stands behind the plugin does not answer; worth another try later. Plugins raise it themselves.
+
+    `retry_after_seconds` is how long it asked to be left alone, where it said so.
+    """
 
     code = "plugin_unavailable"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        plugin: str = "",
+        operation: str = "",
+        hint: str | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message, plugin=plugin, operation=operation, hint=hint)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class PluginRefused(PluginError):
+    """What stands behind the plugin refused for good: the same call is not tried again. Plugins raise it themselves."""
+
+    code = "plugin_refused"
+
+
+class PluginSuspended(PluginUnavailable):
+    """The plugin was not asked; `retry_after_seconds` says when it is worth another try."""
+
+    code = "plugin_suspended"
 
 
 class PluginContractError(PluginError):

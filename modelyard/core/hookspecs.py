@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 HOOK_API_VERSION = 1
 """Rises when a hook changes so that an older plugin would misread it. A plugin may set `HOOK_API_VERSION` to the one it
-was written for; another number than this one keeps it from being loaded, with the reason shown."""
+was written for, or to a range (``">=1,<3"``) that it was tried with; where this one is not in it the plugin is not
+loaded, and the reason is shown."""
 
 hookspec = pluggy.HookspecMarker("modelyard")
 hookimpl = pluggy.HookimplMarker("modelyard")

@@ -137,6 +137,12 @@ class Lease:
         closing = {"leased_by": None, "last_error": error, "attempts": attempts}
         self.confirm(state=state, **closing, **self._closing(wanted, now_ms()))
 
+    def postpone(self, reason: str, *, after_seconds: float) -> None:
+        """Queue the row again as if it had not been tried: what it needs is not asked for the time being."""
+        due = self._no_later_than(now_ms() + int(after_seconds * 1000))
+        attempts = self.table.attempts - 1
+        self.confirm(state="queued", run_after_ms=due, leased_by=None, last_error=reason, attempts=attempts)
+
     def prolong(self, lease_ms: int) -> None:
         """Keep the lease for another `lease_ms`; raises `LeaseLost` as `confirm` does."""
         self.confirm(lease_until_ms=now_ms() + lease_ms)

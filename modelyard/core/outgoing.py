@@ -1,4 +1,4 @@
-"""HTTP requests to addresses that users give, kept away from the inside of our own network.
+"""Connections to addresses that users give, kept away from the inside of our own network.
 
 The host name is resolved once, each address is checked, and the connection goes to exactly a checked one; TLS is
 verified against the name. Redirects are not followed, proxies from the environment not used. Bootstrap sets the
@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Mapping
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from time import monotonic
+from time import monotonic, time
+from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -88,6 +90,17 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
 
+    @property
+    def retry_after_seconds(self) -> float | None:
+        """How long the header Retry-After asks to wait; None where it is not there or says nothing."""
+        text = next((value.strip() for name, value in self.headers.items() if name.lower() == "retry-after"), "")
+        if text.isascii() and text.isdecimal():
+            return float(text[:10])
+        try:
+            return max(0.0, parsedate_to_datetime(text).timestamp() - time())
+        except (ValueError, OverflowError):
+            return None
+
 
 _policy = OutgoingPolicy()
 
@@ -118,10 +131,7 @@ def request(
     expires = monotonic() + timeout_seconds
     parts = _checked_url(url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    with closing(_connect(parts, expires)) as connection:
-        watchdog = threading.Timer(max(expires - monotonic(), 0.0), _cut, [connection])
-        watchdog.daemon = True
-        watchdog.start()
+    with closing(_connect(parts, expires)) as connection, cut_after(connection, expires - monotonic()):
         try:
             connection.request(
                 method, target, body=body, headers={"Host": parts.netloc, **(headers or {})}, preload_content=False
@@ -131,8 +141,6 @@ def request(
         except (HTTPException, HTTPError, OSError, ValueError) as exc:
             late = monotonic() >= expires
             raise Unreachable(f"{_place(parts)}: {_TOO_LATE if late else _reason(exc)}.") from None
-        finally:
-            watchdog.cancel()
     if monotonic() >= expires:  # headers that were cut off look like whole ones
         raise Unreachable(f"{_place(parts)}: {_TOO_LATE}.")
     return Answer(answer.status, dict(answer.headers), content or b"")
@@ -142,6 +150,39 @@ def probe(url: str, *, timeout_seconds: float) -> None:
     """Connect, TLS included, and send nothing. Raises as `request` does."""
     with closing(_connect(_checked_url(url), monotonic() + timeout_seconds)):
         return
+
+
+def open_socket(host: str, port: int, *, timeout_seconds: float) -> socket.socket:
+    """Connect for a protocol other than HTTP; the time is for all the host's addresses. Raises as `request` does."""
+    expires = monotonic() + timeout_seconds
+    problem = _TOO_LATE
+    for address in resolve(host, port):
+        left = expires - monotonic()
+        if left <= 0:
+            break
+        try:
+            return socket.create_connection((str(address), port), left)
+        except OSError as exc:
+            problem = _reason(exc)
+    raise Unreachable(f"{host:.253}:{port}: {problem}.")
+
+
+class HasSocket(Protocol):
+    """A client of some protocol, which keeps its socket as `sock`."""
+
+    sock: socket.socket | None
+
+
+@contextmanager
+def cut_after(connection: HasSocket, seconds: float) -> Iterator[None]:
+    """End what goes on over the connection after that time: a peer that sends drops meets no socket's own limit."""
+    watchdog = threading.Timer(max(seconds, 0.0), _cut, [connection])
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        yield
+    finally:
+        watchdog.cancel()
 
 
 def resolve(host: str, port: int) -> list[Address]:
@@ -201,8 +242,7 @@ def _connection(scheme: str, host: str, address: Address, port: int, timeout: fl
     )
 
 
-def _cut(connection: HTTPConnection) -> None:
-    """End a request that goes on too long: an answer in drops never runs into the time limit of a socket."""
+def _cut(connection: HasSocket) -> None:
     if connection.sock is not None:
         with suppress(OSError):
             connection.sock.shutdown(socket.SHUT_RDWR)

@@ -26,6 +26,7 @@ from modelyard.core.errors import (
     PluginError,
     PluginLoadError,
     PluginNotFound,
+    PluginRefused,
     PluginTimeout,
     PluginUnavailable,
     TooLarge,
@@ -35,7 +36,7 @@ MAX_TEXT = 500
 MASK = "***"
 
 _PLUGIN_ERRORS = frozenset(
-    {PluginError, PluginLoadError, PluginNotFound, PluginTimeout, PluginUnavailable, PluginContractError}
+    {PluginError, PluginLoadError, PluginNotFound, PluginTimeout, PluginUnavailable, PluginRefused, PluginContractError}
 )
 _ANSWERS = frozenset({NotFound, InvalidInput, Conflict, AlreadyExists, InvalidTransition, TooLarge})
 
@@ -86,6 +87,11 @@ def describe(exception: BaseException, *, plugin: str, operation: str, secrets: 
     hint = getattr(exception, "hint", None)
     clean_hint = strip_secrets(str(hint), secrets) if hint else None
     message = strip_secrets(_text_of(exception), secrets)
+    if kind is PluginUnavailable:
+        later = _seconds(getattr(exception, "retry_after_seconds", None))
+        return PluginUnavailable(
+            message, plugin=plugin, operation=operation, hint=clean_hint, retry_after_seconds=later
+        )
     if kind in _PLUGIN_ERRORS:
         return kind(message, plugin=plugin, operation=operation, hint=clean_hint)
     return kind(message, hint=clean_hint, **_plain_details(exception, secrets))
@@ -94,6 +100,13 @@ def describe(exception: BaseException, *, plugin: str, operation: str, secrets: 
 def _text_of(exception: BaseException) -> str:
     text = getattr(exception, "message", None) if isinstance(exception, ModelyardError) else None
     return text if isinstance(text, str) else str(exception)
+
+
+def _seconds(value: object) -> float | None:
+    """Return a plain number of seconds; None for anything else that a plugin may have put there."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value < float("inf") else None
 
 
 def _plain_details(exception: BaseException, secrets: Collection[str]) -> dict[str, Any]:
@@ -107,7 +120,18 @@ def _plain_details(exception: BaseException, secrets: Collection[str]) -> dict[s
                 plain[name] = strip_secrets(value, secrets)
             elif isinstance(value, bool | int | float | None):
                 plain[name] = value
+            elif name == "errors" and isinstance(value, Mapping):
+                plain[name] = _plain_errors(value, secrets)
     return plain
+
+
+def _plain_errors(errors: Mapping[Any, Any], secrets: Collection[str]) -> dict[str, str]:
+    """What is wrong, by field: at most 50 of them, each short."""
+    return {
+        strip_secrets(name, secrets, limit=100): strip_secrets(problem, secrets)
+        for name, problem in islice(errors.items(), 50)
+        if isinstance(name, str) and isinstance(problem, str)
+    }
 
 
 def places(trace: TracebackType | None, *, last: int = 6) -> list[str]:

@@ -7,6 +7,7 @@ All of this runs foreign code, so the plugin manager calls it under the guard. W
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
@@ -53,12 +54,27 @@ def import_plugin(source: Source) -> object:
     except AttributeError as exc:
         hint = f"The entry point '{source.entry_point.value}' or the module behind it is wrong; tell its author."
         raise load_error(source, "import", f"AttributeError: {exc}", hint) from None
-    version = getattr(plugin, "HOOK_API_VERSION", HOOK_API_VERSION)
-    if version != HOOK_API_VERSION:
-        problem = f"it was written for hook API {version!r:.20}, and this is {HOOK_API_VERSION}"
+    _check_api_version(source, getattr(plugin, "HOOK_API_VERSION", HOOK_API_VERSION))
+    return plugin
+
+
+def _check_api_version(source: Source, declared: object) -> None:
+    """Refuse a plugin that was written for other hooks; it says for which by a number, or a range of them."""
+    fits: bool | None = None
+    if type(declared) is int:
+        fits = declared == HOOK_API_VERSION
+    elif type(declared) is str:
+        from packaging.specifiers import InvalidSpecifier, SpecifierSet  # here: few plugins declare a range
+
+        with suppress(InvalidSpecifier):
+            fits = SpecifierSet(declared).contains(str(HOOK_API_VERSION))
+    if fits is None:
+        problem = f"its HOOK_API_VERSION is {declared!r:.40}, which is no number and no range of numbers"
+        raise load_error(source, "import", problem, f"Declare {HOOK_API_VERSION}, or a range such as '>=1,<2'.")
+    if not fits:
+        problem = f"it was written for hook API {declared!r:.40}, and this is {HOOK_API_VERSION}"
         hint = f"Install a release that fits: pip install --upgrade modelyard {source.distribution}"
         raise load_error(source, "import", problem, hint)
-    return plugin
 
 
 def new_pluggy() -> pluggy.PluginManager:

@@ -7,7 +7,7 @@ A bound provider has the methods of its interface, each with its documented dead
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -79,7 +79,11 @@ class BoundProvider(Generic[P]):
 
     def health(self) -> Health:
         """What the provider says of itself, within 5 seconds."""
-        health = self._call("health", self.provider.health, seconds=HEALTH_SECONDS, expect=Health)
+        return self._call("health", lambda: self._health(self.provider.health()), seconds=HEALTH_SECONDS)
+
+    def _health(self, health: object) -> Health:
+        if not isinstance(health, Health):
+            raise self._broken("health", f"{type(health).__name__} instead of Health")
         if not isinstance(health.ok, bool) or not isinstance(health.message, str):
             raise self._broken("health", "a Health whose ok is no bool or whose message is no str")
         return replace(health, message=strip_secrets(health.message, self._secrets))
@@ -87,9 +91,16 @@ class BoundProvider(Generic[P]):
     def _call(
         self, operation: str, function: Callable[..., T], *args: Any, seconds: float, expect: type[Any] | None = None
     ) -> T:
+        """Call through the guard. What checks an answer runs in `function`, so that a broken contract counts as one."""
         if self.local:
             return self._guard.direct(
-                self.entry.plugin, operation, function, *args, secrets=self._secrets, expect=expect
+                self.entry.plugin,
+                operation,
+                function,
+                *args,
+                connection=self.connection_id,
+                secrets=self._secrets,
+                expect=expect,
             )
         return self._guard.call(
             self.entry.plugin,
@@ -104,7 +115,7 @@ class BoundProvider(Generic[P]):
 
     def _broken(self, operation: str, problem: str) -> PluginContractError:
         message = f"The plugin '{self.entry.plugin}' answered '{operation}' with {problem}."
-        return self._guard.count(PluginContractError(message, plugin=self.entry.plugin, operation=operation))
+        return PluginContractError(message, plugin=self.entry.plugin, operation=operation)
 
 
 class BoundStorage(BoundProvider[Storage]):
@@ -126,19 +137,22 @@ class BoundStorage(BoundProvider[Storage]):
                 sent += len(chunk)
                 yield chunk
 
-        stored = self._guard.feed(
+        def stored(source: Iterator[bytes]) -> StoredFile:
+            file = self._checked("write", self.provider.write(path, source))
+            if file.size_bytes != sent:
+                raise self._broken("write", f"{file.size_bytes} bytes stored of {sent}")
+            return file
+
+        return self._guard.feed(
             self.entry.plugin,
             "write",
-            partial(self.provider.write, path),
+            stored,
             counted(),
             deadline_seconds=None if self.local else CHUNK_SECONDS,
-            connection=f"{self.connection_id} writes",
+            connection=self.connection_id,
+            lane="writes",
             secrets=self._secrets,
-            expect=StoredFile,
         )
-        if self._checked("write", stored).size_bytes != sent:
-            raise self._broken("write", f"{stored.size_bytes} bytes stored of {sent}")
-        return stored
 
     def read(
         self, path: str, *, offset: int = 0, length: int | None = None, max_bytes: int = MAX_FILE_BYTES
@@ -163,19 +177,19 @@ class BoundStorage(BoundProvider[Storage]):
     def stat(self, path: str) -> StoredFile:
         """Describe one file or folder; `NotFound` where neither is."""
         check_path(path, root=True)
-        return self._checked("stat", self._call("stat", self.provider.stat, path, seconds=FILE_SECONDS))
+        return self._call("stat", lambda: self._checked("stat", self.provider.stat(path)), seconds=FILE_SECONDS)
 
     def list(self, path: str) -> list[StoredFile]:
         """The direct children of a folder by name; `TooLarge` where there are more than 100,000."""
         check_path(path, root=True)
 
         def listed() -> list[StoredFile]:
-            return list(islice(self.provider.list(path), MAX_LISTED_FILES + 1))
+            files = [self._checked("list", file) for file in islice(self.provider.list(path), MAX_LISTED_FILES + 1)]
+            if len(files) > MAX_LISTED_FILES:
+                raise TooLarge(f"The folder '{path:.200}' holds more than {MAX_LISTED_FILES} files.")
+            return sorted(files, key=lambda file: file.path)
 
-        files = self._call("list", listed, seconds=FILE_SECONDS)
-        if len(files) > MAX_LISTED_FILES:
-            raise TooLarge(f"The folder '{path}' holds more than {MAX_LISTED_FILES} files.")
-        return sorted((self._checked("list", file) for file in files), key=lambda file: file.path)
+        return self._call("list", listed, seconds=FILE_SECONDS)
 
     def delete(self, path: str) -> None:
         """Remove the file, or the folder with all in it; silent where neither is."""
@@ -208,11 +222,13 @@ class BoundTarget(BoundProvider[DeploymentTarget]):
 
     def start(self, spec: ReplicaSpec) -> ReplicaStatus:
         """Make the replica run if it does not; 60 seconds."""
-        return self._status("start", self._call("start", self.provider.start, spec, seconds=START_SECONDS))
+        return self._call("start", lambda: self._status("start", self.provider.start(spec)), seconds=START_SECONDS)
 
     def observe(self, spec: ReplicaSpec) -> ReplicaStatus:
         """Look at the replica as it is now; 10 seconds."""
-        return self._status("observe", self._call("observe", self.provider.observe, spec, seconds=OBSERVE_SECONDS))
+        return self._call(
+            "observe", lambda: self._status("observe", self.provider.observe(spec)), seconds=OBSERVE_SECONDS
+        )
 
     def stop(self, spec: ReplicaSpec) -> None:
         """End the replica; silent where it does not run; 30 seconds."""

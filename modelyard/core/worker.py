@@ -19,7 +19,7 @@ import modelyard.core.deployments.tasks  # noqa: F401 - registers what does its 
 from modelyard.config.settings import Settings
 from modelyard.core import db
 from modelyard.core.bootstrap import Services, build
-from modelyard.core.errors import InvalidInput, LeaseLost, ModelyardError, NotFound
+from modelyard.core.errors import InvalidInput, LeaseLost, ModelyardError, NotFound, PluginRefused, PluginSuspended
 from modelyard.core.jobs import Bell, Handlers, Job, Lease, LeasedTable, WorkerRow
 from modelyard.core.notifications.models import Delivery
 from modelyard.core.processes import end_with_parent
@@ -29,11 +29,23 @@ log = structlog.get_logger("modelyard.worker")
 POLL_SECONDS = 0.1
 STOP_SECONDS = 8
 LONGEST_ERROR = 2000
+LONGEST_PAUSE_SECONDS = 24 * 3600
+FINAL = (InvalidInput, NotFound, PluginRefused)
 
 
 def backoff_seconds(attempts: int) -> float:
     """Return the pause after the given number of failed attempts: 1, 2, 4 ... 600 s, half of it by chance."""
     return float(min(600, 2 ** max(0, attempts - 1)) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
+
+
+def pause_seconds(attempts: int, error: Exception) -> float:
+    """Return the pause before the next attempt: the back-off, or what the other side asked for where that is longer.
+
+    What is asked for counts up to a day, and up to a tenth is added, so that not all come back in the same moment.
+    """
+    asked = getattr(error, "retry_after_seconds", None) or 0.0
+    jitter = random.uniform(1.0, 1.1)  # noqa: S311 - jitter, no secret
+    return max(backoff_seconds(attempts), min(LONGEST_PAUSE_SECONDS, asked) * jitter)
 
 
 class Worker:
@@ -77,6 +89,8 @@ class Worker:
                 act(row, lease)
         except LeaseLost:
             log.warning("lease lost", table=table.__name__, row=row.public_id)
+        except PluginSuspended as error:
+            self._postpone(row, lease, error)
         except Exception as error:  # noqa: BLE001 - the job boundary: whatever a job raises is its own failure
             self._record_failure(row, lease, error)
         finally:
@@ -95,14 +109,22 @@ class Worker:
         lease.finish(delivered_at_ms=db.now_ms())
 
     def _record_failure(self, row: Any, lease: Lease, error: Exception) -> None:
-        final = isinstance(error, InvalidInput | NotFound) or row.attempts >= self._max_attempts
+        final = isinstance(error, FINAL) or row.attempts >= self._max_attempts
         text = str(error) if isinstance(error, ModelyardError) else f"{type(error).__name__}: {error}"
         expected = isinstance(error, ModelyardError)
         log.warning("attempt failed", row=row.public_id, attempts=row.attempts, error=text, exc_info=not expected)
         try:
-            lease.fail(text[:LONGEST_ERROR], retry_after_seconds=None if final else backoff_seconds(row.attempts))
+            lease.fail(text[:LONGEST_ERROR], retry_after_seconds=None if final else pause_seconds(row.attempts, error))
         except (LeaseLost, PeeweeException) as lost:
             log.warning("failure not recorded", row=row.public_id, error=str(lost))
+
+    def _postpone(self, row: Any, lease: Lease, error: PluginSuspended) -> None:
+        """Let the row wait, at no attempt's cost, until the plugin is asked again; not all at the same moment."""
+        seconds = (error.retry_after_seconds or 1.0) * random.uniform(1.0, 1.5)  # noqa: S311 - jitter, no secret
+        try:
+            lease.postpone(error.message[:LONGEST_ERROR], after_seconds=seconds)
+        except (LeaseLost, PeeweeException) as lost:
+            log.warning("postponement not recorded", row=row.public_id, error=str(lost))
 
     def heartbeat(self) -> None:
         """Prolong every lease that is held and say that this worker lives."""

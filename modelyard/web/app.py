@@ -13,7 +13,7 @@ from modelyard.core import db
 from modelyard.core.bootstrap import Services
 from modelyard.core.db import new_id
 from modelyard.core.errors import TooLarge, Unavailable
-from modelyard.web import api, auth, errors, health, metrics, mlflow, oidc, prediction, ui
+from modelyard.web import api, auth, edits, errors, health, metrics, mlflow, oidc, prediction, ui
 from modelyard.web.api_document import ModelyardApi
 from modelyard.web.context import services
 
@@ -40,6 +40,7 @@ def create_app(platform: Services) -> Flask:
     auth.register(app)
     errors.register(app)
     api.register(ModelyardApi(app))
+    edits.register(app)
     for part in (health, metrics, mlflow, prediction, ui):
         part.register(app)
     oidc.register(app, platform)
@@ -86,6 +87,7 @@ def _take_connection() -> None:
 
 
 def _finish(response: Response) -> Response:
+    response = edits.finish(response)
     response.headers["X-Request-ID"] = g.get("request_id", "")
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -24,6 +25,7 @@ STATUS: dict[type[errors.ModelyardError], HTTPStatus] = {
     errors.AlreadyExists: HTTPStatus.CONFLICT,
     errors.InvalidTransition: HTTPStatus.CONFLICT,
     errors.LeaseLost: HTTPStatus.CONFLICT,
+    errors.PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.AuthenticationRequired: HTTPStatus.UNAUTHORIZED,
     errors.PermissionDenied: HTTPStatus.FORBIDDEN,
@@ -34,6 +36,8 @@ STATUS: dict[type[errors.ModelyardError], HTTPStatus] = {
     errors.PluginNotFound: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.PluginTimeout: HTTPStatus.GATEWAY_TIMEOUT,
     errors.PluginUnavailable: HTTPStatus.BAD_GATEWAY,
+    errors.PluginRefused: HTTPStatus.BAD_GATEWAY,
+    errors.PluginSuspended: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.PluginContractError: HTTPStatus.BAD_GATEWAY,
 }
 
@@ -44,6 +48,7 @@ CODE_OF_STATUS = {
     404: "not_found",
     405: "method_not_allowed",
     409: "conflict",
+    412: "precondition_failed",
     413: "too_large",
     415: "unsupported_media_type",
     416: "range_not_satisfiable",
@@ -84,7 +89,7 @@ def problem_of(error: errors.ModelyardError) -> Response:
     status = status_of(type(error))
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = "1"
+        headers["Retry-After"] = str(math.ceil(getattr(error, "retry_after_seconds", None) or 1))
     field, several = error.details.get("field"), error.details.get("errors")
     fields = {field: [error.message]} if field else _flatten(several) if several else None
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -130,11 +135,12 @@ def register(app: Flask) -> None:
     """Answer every error of the app as a problem."""
     app.register_error_handler(errors.ModelyardError, problem_of)
     app.register_error_handler(HTTPException, problem_of_http)
-    app.register_error_handler(PeeweeException, _problem_of_database)
+    app.register_error_handler(PeeweeException, problem_of_database)
     app.register_error_handler(Exception, _problem_of_surprise)
 
 
-def _problem_of_database(error: PeeweeException) -> Response:
+def problem_of_database(error: PeeweeException) -> Response:
+    """Make the answer where the database failed; the log has the reason."""
     log.error("the database failed", error=str(error), path=request.path, exc_info=error)
     hint = "Try again in a moment."
     return problem(503, "The database does not answer.", code="unavailable", hint=hint, headers={"Retry-After": "1"})

@@ -80,4 +80,6 @@ def _worker() -> str:
 
 def _plugins() -> str:
     failed = [status.name for status in services().plugins.plugins() if status.state == "failed"]
-    return f"failed: {', '.join(failed)}" if failed else "ok"
+    held = [status.name for status in services().plugins.plugins() if services().guard.holds.of(status.name)]
+    said = [f"{word}: {', '.join(names)}" for word, names in (("failed", failed), ("not called", held)) if names]
+    return "; ".join(said) or "ok"

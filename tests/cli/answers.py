@@ -62,4 +62,5 @@ PLUGIN: dict[str, Any] = {
     "state": "failed",
     "error": "No module named boto3",
 }
-PLUGIN |= {"hint": "pip install boto3", "moments": [], "providers": []}
+PLUGIN |= {"hint": "pip install boto3", "moments": [], "providers": [], "hold": None}
+PLUGIN |= {"calls": [], "last_failures": [], "breakers": [], "lost_threads": 0}

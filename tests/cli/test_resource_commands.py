@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from modelyard.cli import output
-from tests.cli.answers import CONNECTION, DEPLOYMENT, MODEL, PLUGIN, PROJECT_ITEM, RUN, VERSION
+from tests.cli.answers import CONNECTION, DEPLOYMENT, MODEL, PLUGIN, PROJECT_ITEM, RUN, TIME, VERSION
 from tests.cli.conftest import AsJson, Ok, Run
 from tests.cli.tree import LEAVES
 from tests.fake_api import PROJECT, Answer, FakeApi
@@ -19,6 +19,12 @@ LISTS: list[tuple[str, str, dict[str, Any], list[str]]] = [
     ("projects members list", f"{PROJECT}/members", {"username": "bo", "role": "viewer"}, ["bo", "viewer"]),
     ("tokens list", "/api/v1/tokens", {"id": "t1", "name": "ci", "scopes": ["read", "write"]}, ["read, write"]),
     ("plugins list", "/api/v1/plugins", PLUGIN, ["failed", "No module named boto3"]),
+    (
+        "plugins list",
+        "/api/v1/plugins",
+        {**PLUGIN, "hold": {"reason": "5 lies", "by": "quarantine", "since": TIME, "until": TIME}},
+        ["quarantine", "5 lies (quarantine, since"],
+    ),
     ("plugins providers", "/api/v1/providers", {"kind": "storage", "name": "s3", "title": "S3"}, ["storage", "S3"]),
     ("connections list", f"{PROJECT}/connections", CONNECTION, ["hook", "url=https://x"]),
     ("experiments list", f"{PROJECT}/experiments", {"id": "0", "name": "Default"}, ["Default"]),
@@ -56,6 +62,18 @@ SHOWS: list[tuple[str, str, dict[str, Any], list[str]]] = [
     ("projects show", PROJECT, PROJECT_ITEM, ["MLflow address", "/mlflow/acme/churn"]),
     ("projects show acme/churn", PROJECT, PROJECT_ITEM, ["acme/churn"]),
     ("plugins show s3", "/api/v1/plugins/s3", PLUGIN, ["pip install boto3"]),
+    (
+        "plugins show s3",
+        "/api/v1/plugins/s3",
+        {
+            **PLUGIN,
+            "hold": {"reason": "it leaks", "by": "ada", "since": TIME, "until": None},
+            "calls": [{"operation": "send", "outcome": "ok", "count": 3}],
+            "breakers": [{"connection": "c1", "reason": "no route"}],
+            "last_failures": [{"at": TIME, "operation": "send", "error": "no route"}],
+        },
+        ["it leaks (ada, since 2026-01-02 03:04:05Z)", "send ok 3", "c1: no route", "05Z send: no route"],
+    ),
     ("runs show r1", f"{PROJECT}/runs/r1", RUN, ["depth=4"]),
     ("models show risk", f"{PROJECT}/models/risk", MODEL, ["champion=3"]),
     ("models version risk 3", f"{PROJECT}/models/risk/versions/3", VERSION, ["runs:/r1/model"]),
@@ -63,6 +81,13 @@ SHOWS: list[tuple[str, str, dict[str, Any], list[str]]] = [
 ]
 # Each change: command, method, path, the body that must be sent, the answer.
 CHANGES: list[tuple[str, str, str, Any, Any]] = [
+    (
+        "plugins block s3 --reason leaks --force",
+        "POST",
+        "/api/v1/plugins/s3/block",
+        {"reason": "leaks", "force": True},
+        PLUGIN,
+    ),
     ("organizations create acme --name Acme", "POST", "/api/v1/organizations", {"slug": "acme", "name": "Acme"}, {}),
     (
         "organizations members set acme bo admin",
@@ -229,6 +254,13 @@ def test_tables_of_every_list_are_drawn_on_a_terminal(
     for command, path, item, _ in LISTS:
         signed_in.page(path, [item])
         assert "─" in ok(*command.split())
+
+
+@pytest.mark.parametrize(("command", "path"), [("models list", "models"), ("deployments list", "deployments")])
+def test_lists_are_sorted_and_searched(signed_in: FakeApi, ok: Ok, command: str, path: str) -> None:
+    signed_in.page(f"{PROJECT}/{path}", [])
+    ok(*command.split(), "--sort", "created_at desc", "--search", "risk", "--limit", "5")
+    assert signed_in.last.query == {"order_by": "created_at desc", "q": "risk", "limit": "6"}
 
 
 class TestProjects:

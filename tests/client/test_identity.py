@@ -44,7 +44,7 @@ def test_refuses_a_broken_token_without_showing_it(token: str) -> None:
 
 
 def test_the_token_is_in_no_repr(client: Client) -> None:
-    request = client._request("GET", "/", None, None, None, "")
+    request = client._request("GET", "/", None, None, None, "", {})
     assert request.headers["Authorization"] == f"Bearer {TOKEN}"
     assert "secret" not in repr(client) + repr(request) + repr(client.project("acme", "churn"))
 

@@ -38,11 +38,22 @@ class TestRetries:
         assert slept == []
 
     @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-    def test_a_change_is_sent_once(self, api: FakeApi, client: Client, method: str) -> None:
-        api.put(method, "/x", Answer(503, {}))
+    def test_a_change_is_sent_again_under_the_same_key(self, api: FakeApi, client: Client, method: str) -> None:
+        api.put(method, "/api/v1/x", Answer(503, {}), Answer(200, {"long": "x" * 100}, cut_at=10), {"done": True})
+        assert client.call(method, "/api/v1/x") == {"done": True}
+        assert client.call(method, "/api/v1/x") == {"done": True}
+        keys = [asked.headers["Idempotency-Key"] for asked in api.asked]
+        assert keys[0] == keys[1] == keys[2] != keys[3]
+
+    @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+    def test_what_can_have_no_key_is_sent_once(self, api: FakeApi, client: Client, method: str) -> None:
+        api.put(method, "/serve/x", Answer(503, {}))
+        api.put(method, "/api/v1/session", Answer(503, {}))
         with pytest.raises(UnavailableError):
-            client.call(method, "/x")
-        assert len(api.asked) == 1
+            client.call(method, "/serve/x")
+        with Client(api.url, "") as nobody, pytest.raises(UnavailableError):
+            nobody.call(method, "/api/v1/session")
+        assert len(api.asked) == 2
 
     def test_other_errors_are_final(self, api: FakeApi, client: Client) -> None:
         with pytest.raises(NotFoundError):

@@ -12,9 +12,9 @@ from modelyard.config.settings import DatabaseSettings, SecretSettings, Settings
 from modelyard.config.sources import CHOICES, SettingError, load_settings
 
 KEYS = [key for key, _ in declared_settings()]
-NUMBERS = [key for key, declared in declared_settings() if type(declared.default) is int]
+TRUTHS = [key for key, declared in declared_settings() if isinstance(declared.default, bool)]
+NUMBERS = [key for key, declared in declared_settings() if isinstance(declared.default, int) and key not in TRUTHS]
 TEXTS = [key for key, declared in declared_settings() if isinstance(declared.default, str)]
-SWITCHES = [key for key, declared in declared_settings() if isinstance(declared.default, bool)]
 LISTS = [key for key, declared in declared_settings() if isinstance(declared.default, tuple)]
 
 
@@ -71,15 +71,14 @@ def test_a_setting_that_is_told_does_not_touch_the_others(keys: set[str], data: 
     assert set(settings.origins) == keys
 
 
-@pytest.mark.parametrize("key", SWITCHES)
-def test_a_switch_is_true_or_false(tmp_path: Path, key: str) -> None:
-    for text, value in {"true": True, "False": False, "yes": True, "no": False, "1": True, "0": False}.items():
-        assert _value(load_settings(environ={_variable(key): text}), key) is value
+@pytest.mark.parametrize("key", TRUTHS)
+def test_a_truth_is_told_in_words(tmp_path: Path, key: str) -> None:
     section, name = key.split(".")
-    file = _file(tmp_path, f"[{section}]\n{name} = false\n")
-    assert _value(load_settings(file=file, environ={}), key) is False
-    for wrong in ("maybe", "2", "on off"):
-        with pytest.raises(SettingError, match=f"{key} = '{wrong}' .* neither true nor false"):
+    for word, value in (("true", True), ("ON", True), ("1", True), ("false", False), ("no", False), ("0", False)):
+        assert _value(load_settings(environ={_variable(key): word}), key) is value
+    assert _value(load_settings(file=_file(tmp_path, f"[{section}]\n{name} = true\n")), key) is True
+    for wrong in ("maybe", "2"):
+        with pytest.raises(SettingError, match=f"{key} = '{wrong}' .* is neither true nor false"):
             load_settings(environ={_variable(key): wrong})
 
 

@@ -11,9 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from modelyard.core import db
 from modelyard.core.bootstrap import Services
-from modelyard.core.errors import InvalidInput, LeaseLost, Unavailable
+from modelyard.core.errors import InvalidInput, LeaseLost, PluginUnavailable, Unavailable
 from modelyard.core.jobs import Again, Handlers, Job, Lease, enqueue
-from modelyard.core.worker import Worker, backoff_seconds
+from modelyard.core.worker import LONGEST_PAUSE_SECONDS, Worker, backoff_seconds, pause_seconds
 
 LEASE_MS = 60_000
 
@@ -203,6 +203,13 @@ def test_a_heartbeat_prolongs_what_is_held(worker: Worker, handlers: dict[str, A
 def test_the_pause_doubles_up_to_ten_minutes() -> None:
     for attempts, most in [(1, 1), (2, 2), (4, 8), (20, 600), (100, 600)]:
         assert most / 2 <= backoff_seconds(attempts) <= most
+
+
+def test_the_pause_is_what_the_other_side_asks_for_where_that_is_longer() -> None:
+    for asked, least, most in [(120.0, 120, 132), (0.0, 0.5, 1), (10**9, LONGEST_PAUSE_SECONDS, 95041), (None, 0.5, 1)]:
+        assert least <= pause_seconds(1, PluginUnavailable("busy", retry_after_seconds=asked)) <= most
+    assert 300 <= pause_seconds(20, PluginUnavailable("busy", retry_after_seconds=5)) <= 600
+    assert 0.5 <= pause_seconds(1, RuntimeError("no such thing")) <= 1
 
 
 class JobMachine(RuleBasedStateMachine):

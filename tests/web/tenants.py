@@ -56,6 +56,8 @@ API: dict[str, Row] = {
     "delete_token": Row(scope="admin", status=(404,)),
     "get_plugins": Row(scope="read"),
     "get_plugin": Row(scope="read", names={"plugin": "webhook"}),
+    "post_plugin_block": Row("plugin.block", body={"reason": "it leaks"}, names={"plugin": "webhook"}),
+    "delete_plugin_block": Row("plugin.block", names={"plugin": "webhook"}, status=GONE),
     "get_providers": Row(scope="read"),
     "get_organizations": Row(scope="read"),
     "post_organizations": Row("organization.create", body={"slug": "new-{role}", "name": "N"}, status=CREATED),

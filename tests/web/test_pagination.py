@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from flask import Flask
 
 from modelyard.core.bootstrap import Services
 from tests.factories import Factories
@@ -101,6 +102,92 @@ def test_every_list_is_walked_page_by_page(filled: Place) -> None:
         whole = walk(filled, f"{address}?limit=200", key)
         assert walk(filled, f"{address}?limit=1", key) == whole, path
         assert len(whole) >= 3 or path in {"/deployments", "/runs"}, path
+
+
+def list_operations(document: Any) -> dict[str, list[dict[str, Any]]]:
+    """The parameters of each list by its address."""
+    return {
+        path: operations["get"]["parameters"]
+        for path, operations in document["paths"].items()
+        if any(parameter.get("name") == "cursor" for parameter in operations.get("get", {}).get("parameters", ()))
+    }
+
+
+IN_PROJECT = "/api/v1/organizations/{organization}/projects/{project}"
+EXPERIMENTS, RUNS = f"{IN_PROJECT}/experiments", f"{IN_PROJECT}/runs"
+"""Lists that are searched in MLflow's filter language."""
+HISTORY = f"{IN_PROJECT}/runs/{{run_id}}/metrics/{{key}}"
+"""The one list whose order is its meaning."""
+
+
+@on_sqlite
+def test_every_list_can_be_sorted_and_searched(app: Flask) -> None:
+    document = app.test_client().get("/api/v1/openapi.json").get_json()
+    lists = list_operations(document)
+    assert len(lists) > 12
+    for word, others in (("order_by", []), ("q", [EXPERIMENTS, RUNS])):
+        lacking = [path for path, known in lists.items() if not any(one.get("name") == word for one in known)]
+        assert sorted(lacking) == [*others, HISTORY]
+
+
+def test_every_list_is_walked_in_every_order(filled: Place, app: Flask) -> None:
+    document = app.test_client().get("/api/v1/openapi.json").get_json()
+    walked = 0
+    for path, known in list_operations(document).items():
+        address = path.replace("{organization}", filled.project.organization.slug)
+        address = address.replace("{project}", filled.project.slug).replace("{model}", "risk")
+        orders = [one["schema"].get("enum") for one in known if one.get("name") == "order_by"]
+        if "{" in address or not orders or orders[0] is None:
+            continue
+        for order in orders[0]:
+            query = f"order_by={quote(order)}"
+            whole = walk_rows(filled, f"{address}?{query}&limit=200")
+            assert walk_rows(filled, f"{address}?{query}&limit=2") == whole, (path, order)
+            name, _, direction = order.partition(" ")
+            if name in (whole[0] if whole else {}) and not isinstance(whole[0][name], bool):
+                values = [row[name] or "" for row in whole]
+                if all(re.fullmatch("[a-z0-9T:.Z-]*", str(value)) for value in values):
+                    assert values == sorted(values, reverse=bool(direction)), (path, order)
+            walked += 1
+    assert walked > 30
+
+
+def walk_rows(place: Place, address: str) -> list[Any]:
+    """Follow the cursors and return whole rows."""
+    found: list[Any] = []
+    cursor = ""
+    while cursor is not None:
+        body = place.call("GET", f"{address}&cursor={quote(cursor)}" if cursor else address).get_json()
+        found += body["items"]
+        cursor = body["next_cursor"]
+    return found
+
+
+def test_a_list_is_searched_and_filtered(services: Services, place: Place) -> None:
+    for name, description in (("risk", ""), ("churn", "of Risk"), ("100%", ""), ("100x", "")):
+        services.models.create(place.actor, place.project, name=name, description=description)
+
+    def names(query: str) -> list[str]:
+        return [item["name"] for item in place.call("GET", f"/models?{query}").get_json()["items"]]
+
+    assert names("q=RISK") == ["churn", "risk"]
+    assert names("q=100%25") == ["100%"]
+    assert names("q=nothing") == []
+    assert names("q=risk&order_by=name%20desc&limit=1") == ["risk"]
+    for number in range(3):
+        services.model_versions.create(place.actor, place.project, "risk", source="mlflow-artifacts:/m")
+        services.model_versions.promote(place.actor, place.project, "risk", number + 1, stage="Staging")
+    found = place.call("GET", "/models/risk/versions?stage=Staging").get_json()["items"]
+    assert [item["version"] for item in found] == [3]
+
+
+@on_sqlite
+def test_a_cursor_of_another_order_is_refused(filled: Place) -> None:
+    cursor = filled.call("GET", "/models?limit=1&order_by=created_at").get_json()["next_cursor"]
+    assert filled.call("GET", f"/models?order_by=created_at&cursor={cursor}").status_code == 200
+    for other in ("", "&order_by=name", "&order_by=created_at%20desc"):
+        problem(filled.call("GET", f"/models?cursor={cursor}{other}"), 422, "invalid_input")
+    problem(filled.call("GET", "/models?order_by=created_at%20asc"), 422, "invalid_input")
 
 
 def encoded(position: Any) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from modelyard.cli.api import Command, confirm_by_name, in_project, limit_option, output_option, pairs, yes_option
+from modelyard.cli.api import Command, confirm_by_name, in_project, list_options, output_option, pairs, yes_option
 from modelyard.cli.errors import visible
 from modelyard.cli.output import Column, Json, as_json, cell, done, show_list, show_one
 
@@ -106,11 +106,11 @@ def _state(deployment: Json) -> str:
 
 @deployments.command("list")
 @in_project
-@limit_option
+@list_options
 @output_option
-def list_deployments(project: Project, limit: int, output: str) -> None:
+def list_deployments(project: Project, limit: int, query: Json, output: str) -> None:
     """List the deployments."""
-    found = project.deployments.list(limit=limit + 1)
+    found = project.deployments.list(**query)
     show_list(found, COLUMNS, output, limit=limit, empty=NO_DEPLOYMENT)
 
 
@@ -232,11 +232,11 @@ def rollback(project: Project, name: str, revision: int | None, output: str) -> 
 @deployments.command()
 @in_project
 @click.argument("name")
-@limit_option
+@list_options
 @output_option
-def revisions(project: Project, name: str, limit: int, output: str) -> None:
+def revisions(project: Project, name: str, limit: int, query: Json, output: str) -> None:
     """List the revisions of a deployment, newest first."""
-    found = project.deployments.revisions(name, limit=limit + 1)
+    found = project.deployments.revisions(name, **query)
     empty = f"{name} has no revisions. See `modelyard deployments show {name}`."
     show_list(found, REVISION_COLUMNS, output, limit=limit, empty=empty)
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from modelyard.cli.api import confirm_by_name, in_project, limit_option, output_option, pairs, yes_option
-from modelyard.cli.output import Column, done, show_list, show_one
+from modelyard.cli.api import confirm_by_name, in_project, list_options, output_option, pairs, yes_option
+from modelyard.cli.output import Column, Json, done, show_list, show_one
 
 if TYPE_CHECKING:
     from modelyard.client import Project
@@ -52,11 +52,11 @@ def models() -> None:
 
 @models.command("list")
 @in_project
-@limit_option
+@list_options
 @output_option
-def list_models(project: Project, limit: int, output: str) -> None:
+def list_models(project: Project, limit: int, query: Json, output: str) -> None:
     """List the models."""
-    found = project.models.list(limit=limit + 1)
+    found = project.models.list(**query)
     show_list(found, COLUMNS, output, limit=limit, empty=NO_MODEL)
 
 
@@ -99,11 +99,11 @@ def edit(project: Project, model: str, name: str | None, description: str | None
 @models.command()
 @in_project
 @click.argument("model")
-@limit_option
+@list_options
 @output_option
-def versions(project: Project, model: str, limit: int, output: str) -> None:
+def versions(project: Project, model: str, limit: int, query: Json, output: str) -> None:
     """List the versions of a model."""
-    found = project.models.versions(model, limit=limit + 1)
+    found = project.models.versions(model, **query)
     empty = f"The model {model} has no versions. Register one: `modelyard models register {model} --source URI`."
     show_list(found, VERSION_COLUMNS, output, limit=limit, empty=empty)
 
@@ -170,11 +170,11 @@ def promote(
 @models.command()
 @in_project
 @click.argument("model")
-@limit_option
+@list_options
 @output_option
-def history(project: Project, model: str, limit: int, output: str) -> None:
+def history(project: Project, model: str, limit: int, query: Json, output: str) -> None:
     """List who moved which version to which stage, newest first."""
-    found = project.models.stage_changes(model, limit=limit + 1)
+    found = project.models.stage_changes(model, **query)
     empty = (
         f"No version of {model} has changed its stage. Move one: "
         f"`modelyard models promote {model} VERSION --stage Staging`."

@@ -43,6 +43,7 @@ INSTANCE_POLICY: dict[str, str] = {
     "organization.create": "admin",
     "deployment.local": "admin",
     "connection.host": "admin",
+    "plugin.block": "admin",
 }
 
 

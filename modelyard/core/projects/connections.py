@@ -208,7 +208,9 @@ class ConnectionService:
 
     def tracker_of(self, project: Project) -> Tracker:
         """Return the tracker that keeps the project's experiments and runs."""
-        tracker: Tracker = self._default("tracker", self._default_tracker, {}).provider
+        bound = self._default("tracker", self._default_tracker, {})
+        self._guard.require_callable(bound.entry.plugin, "track")
+        tracker: Tracker = bound.provider
         return tracker
 
     def target(self, project: Project, name: str) -> providers.BoundTarget:

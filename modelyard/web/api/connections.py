@@ -6,11 +6,13 @@ from typing import Any
 
 from flask.views import MethodView
 from flask_smorest import Blueprint
+from marshmallow import fields, validate
 
 from modelyard.core.projects.access import role_in
+from modelyard.core.projects.connections import KINDS
 from modelyard.core.projects.models import Connection, Project
 from modelyard.web.context import actor, open_project, services
-from modelyard.web.pagination import PageArguments, page_of, page_schema
+from modelyard.web.pagination import Listing, page_of, page_schema
 from modelyard.web.schemas.projects import (
     ConnectionChangesSchema,
     ConnectionSchema,
@@ -20,6 +22,22 @@ from modelyard.web.schemas.projects import (
 )
 
 URL_PREFIX = "/api/v1/organizations/<organization>/projects/<project>/connections"
+LISTING = Listing(
+    Connection.name,
+    sort={
+        "name": Connection.name,
+        "kind": Connection.kind,
+        "provider": Connection.provider,
+        "created_at": Connection.created_at_ms,
+        "updated_at": Connection.updated_at_ms,
+    },
+    search=(Connection.name, Connection.provider),
+    filters={
+        "kind": (Connection.kind, fields.String(validate=validate.OneOf(KINDS))),
+        "provider": (Connection.provider, fields.String()),
+        "enabled": (Connection.enabled, fields.Boolean()),
+    },
+)
 blueprint = Blueprint("connections", __name__, url_prefix=URL_PREFIX, description="Providers with settings")
 
 
@@ -47,13 +65,13 @@ def show(row: Connection, project: Project) -> dict[str, Any]:
 class ConnectionsView(MethodView):
     """A project's connections."""
 
-    @blueprint.arguments(PageArguments, location="query")
+    @blueprint.arguments(LISTING.arguments, location="query")
     @blueprint.response(200, page_schema(ConnectionSchema))
     def get(self, arguments: dict[str, Any], organization: str, project: str) -> Any:
         """List the project's connections."""
         here = open_project(organization, project)
         found = services().connections.list(actor(), here)
-        return page_of(found, arguments, key=Connection.name, show=lambda row: show(row, here))
+        return page_of(found, arguments, LISTING, show=lambda row: show(row, here))
 
     @blueprint.arguments(NewConnectionSchema)
     @blueprint.response(201, ConnectionSchema)

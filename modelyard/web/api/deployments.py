@@ -6,11 +6,12 @@ from typing import Any
 
 from flask.views import MethodView
 from flask_smorest import Blueprint
+from marshmallow import fields
 
 from modelyard.core.deployments.models import Deployment, DeploymentRevision, Replica
 from modelyard.core.deployments.service import current_revision
 from modelyard.web.context import actor, open_project, services
-from modelyard.web.pagination import PageArguments, page_of, page_schema
+from modelyard.web.pagination import Listing, page_of, page_schema
 from modelyard.web.schemas.deployments import (
     DeploymentChangesSchema,
     DeploymentSchema,
@@ -22,6 +23,29 @@ from modelyard.web.schemas.deployments import (
 )
 
 URL_PREFIX = "/api/v1/organizations/<organization>/projects/<project>/deployments"
+DEPLOYMENTS = Listing(
+    Deployment.name,
+    sort={
+        "name": Deployment.name,
+        "status": Deployment.status,
+        "target": Deployment.target,
+        "created_at": Deployment.created_at_ms,
+        "updated_at": Deployment.updated_at_ms,
+    },
+    search=(Deployment.name, Deployment.message),
+    filters={
+        "status": (Deployment.status, fields.String()),
+        "desired_status": (Deployment.desired_status, fields.String()),
+        "target": (Deployment.target, fields.String()),
+    },
+)
+REVISIONS = Listing(
+    DeploymentRevision.number,
+    descending=True,
+    sort={"revision": DeploymentRevision.number},
+    search=(DeploymentRevision.note,),
+    filters={"created_by": (DeploymentRevision.created_by, fields.String())},
+)
 blueprint = Blueprint("deployments", __name__, url_prefix=URL_PREFIX, description="Models that answer")
 
 
@@ -47,12 +71,12 @@ def show(row: Deployment) -> dict[str, Any]:
 class DeploymentsView(MethodView):
     """A project's deployments."""
 
-    @blueprint.arguments(PageArguments, location="query")
+    @blueprint.arguments(DEPLOYMENTS.arguments, location="query")
     @blueprint.response(200, page_schema(DeploymentSchema))
     def get(self, arguments: dict[str, Any], organization: str, project: str) -> Any:
         """List the deployments by name."""
         found = services().deployments.list(actor(), open_project(organization, project))
-        return page_of(found, arguments, key=Deployment.name, show=show)
+        return page_of(found, arguments, DEPLOYMENTS, show=show)
 
     @blueprint.arguments(NewDeploymentSchema)
     @blueprint.response(201, DeploymentSchema)
@@ -119,12 +143,12 @@ class RollbackView(MethodView):
 class RevisionsView(MethodView):
     """The history of the wish."""
 
-    @blueprint.arguments(PageArguments, location="query")
+    @blueprint.arguments(REVISIONS.arguments, location="query")
     @blueprint.response(200, page_schema(RevisionSchema))
     def get(self, arguments: dict[str, Any], organization: str, project: str, deployment: str) -> Any:
         """List the revisions, newest first."""
         found = services().deployments.revisions(actor(), open_project(organization, project), deployment)
-        return page_of(found, arguments, key=DeploymentRevision.number, descending=True)
+        return page_of(found, arguments, REVISIONS)
 
 
 @blueprint.route("/<deployment>/logs")

@@ -6,12 +6,32 @@ from typing import Any
 
 from flask.views import MethodView
 from flask_smorest import Blueprint
+from marshmallow import fields
 
 from modelyard.core.notifications.models import Delivery, Event
 from modelyard.web.context import actor, open_project, services
-from modelyard.web.pagination import PageArguments, page_of, page_schema
+from modelyard.web.pagination import Listing, page_of, page_schema
 from modelyard.web.schemas.events import DeliverySchema, EventSchema
 
+EVENTS = Listing(
+    Event.id,
+    descending=True,
+    sort={"occurred_at": Event.id},
+    search=(Event.object_name, Event.actor_name),
+    filters={
+        "action": (Event.action, fields.String()),
+        "actor": (Event.actor_name, fields.String()),
+        "object_kind": (Event.object_kind, fields.String()),
+        "object_id": (Event.object_id, fields.String()),
+    },
+)
+DELIVERIES = Listing(
+    Delivery.id,
+    descending=True,
+    sort={"created_at": Delivery.id},
+    search=(Event.action,),
+    filters={"state": (Delivery.state, fields.String()), "action": (Event.action, fields.String())},
+)
 URL_PREFIX = "/api/v1/organizations/<organization>/projects/<project>"
 blueprint = Blueprint("events", __name__, url_prefix=URL_PREFIX, description="What happened, and who was told")
 
@@ -43,21 +63,21 @@ def show_delivery(row: Delivery) -> dict[str, Any]:
 class EventsView(MethodView):
     """A project's events."""
 
-    @blueprint.arguments(PageArguments, location="query")
+    @blueprint.arguments(EVENTS.arguments, location="query")
     @blueprint.response(200, page_schema(EventSchema))
     def get(self, arguments: dict[str, Any], organization: str, project: str) -> Any:
         """List the events, newest first."""
         found = services().notifications.events(actor(), open_project(organization, project))
-        return page_of(found, arguments, key=Event.id, descending=True, show=show_event)
+        return page_of(found, arguments, EVENTS, show=show_event)
 
 
 @blueprint.route("/deliveries")
 class DeliveriesView(MethodView):
     """A project's deliveries."""
 
-    @blueprint.arguments(PageArguments, location="query")
+    @blueprint.arguments(DELIVERIES.arguments, location="query")
     @blueprint.response(200, page_schema(DeliverySchema))
     def get(self, arguments: dict[str, Any], organization: str, project: str) -> Any:
         """List the deliveries, newest first."""
         found = services().notifications.deliveries(actor(), open_project(organization, project))
-        return page_of(found, arguments, key=Delivery.id, descending=True, show=show_delivery)
+        return page_of(found, arguments, DELIVERIES, show=show_delivery)

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask.views import MethodView
 from flask_smorest import Blueprint
+from marshmallow import fields
 
 from modelyard.core.registry.models import (
     ModelAlias,
@@ -14,7 +15,7 @@ from modelyard.core.registry.models import (
     StageChange,
 )
 from modelyard.web.context import actor, open_project, services
-from modelyard.web.pagination import PageArguments, page_of, page_schema
+from modelyard.web.pagination import Listing, page_of, page_schema
 from modelyard.web.schemas.registry import (
     ModelChangesSchema,
     ModelSchema,
@@ -27,6 +28,42 @@ from modelyard.web.schemas.registry import (
 )
 
 URL_PREFIX = "/api/v1/organizations/<organization>/projects/<project>/models"
+MODELS = Listing(
+    RegisteredModel.name,
+    sort={
+        "name": RegisteredModel.name,
+        "created_at": RegisteredModel.created_at_ms,
+        "updated_at": RegisteredModel.updated_at_ms,
+    },
+    search=(RegisteredModel.name, RegisteredModel.description),
+)
+STAGE_CHANGES = Listing(
+    StageChange.id,
+    descending=True,
+    sort={"changed_at": StageChange.id, "version": StageChange.version_number},
+    search=(StageChange.reason, StageChange.actor_name),
+    filters={
+        "version": (StageChange.version_number, fields.Integer()),
+        "to_stage": (StageChange.to_stage, fields.String()),
+    },
+)
+VERSIONS = Listing(
+    ModelVersion.number,
+    descending=True,
+    sort={
+        "version": ModelVersion.number,
+        "stage": ModelVersion.stage,
+        "created_at": ModelVersion.created_at_ms,
+        "updated_at": ModelVersion.updated_at_ms,
+    },
+    search=(ModelVersion.description,),
+    filters={
+        "stage": (ModelVersion.stage, fields.String()),
+        "status": (ModelVersion.status, fields.String()),
+        "run_id": (ModelVersion.run_id, fields.String()),
+        "created_by": (ModelVersion.created_by, fields.String()),
+    },
+)
 blueprint = Blueprint("models", __name__, url_prefix=URL_PREFIX, description="The model registry")
 
 
@@ -65,12 +102,12 @@ def show_version(row: ModelVersion) -> dict[str, Any]:
 class ModelsView(MethodView):
     """A project's models."""
 
-    @blueprint.arguments(PageArguments, location="query")
+    @blueprint.arguments(MODELS.arguments, location="query")
     @blueprint.response(200, page_schema(ModelSchema))
     def get(self, arguments: dict[str, Any], organization: str, project: str) -> Any:
         """List the models by name."""
         found = services().models.list(actor(), open_project(organization, project))
-        return page_of(found, arguments, key=RegisteredModel.name, show=show_model)
+        return page_of(found, arguments, MODELS, show=show_model)
 
     @blueprint.arguments(NewModelSchema)
     @blueprint.response(201, ModelSchema)
@@ -106,24 +143,24 @@ class ModelView(MethodView):
 class StageChangesView(MethodView):
     """The history of a model's stages."""
 
-    @blueprint.arguments(PageArguments, location="query")
+    @blueprint.arguments(STAGE_CHANGES.arguments, location="query")
     @blueprint.response(200, page_schema(StageChangeSchema))
     def get(self, arguments: dict[str, Any], organization: str, project: str, model: str) -> Any:
         """List the stage changes, newest first."""
         found = services().model_versions.stage_changes(actor(), open_project(organization, project), model)
-        return page_of(found, arguments, key=StageChange.id, descending=True)
+        return page_of(found, arguments, STAGE_CHANGES)
 
 
 @blueprint.route("/<model>/versions")
 class VersionsView(MethodView):
     """A model's versions."""
 
-    @blueprint.arguments(PageArguments, location="query")
+    @blueprint.arguments(VERSIONS.arguments, location="query")
     @blueprint.response(200, page_schema(VersionSchema))
     def get(self, arguments: dict[str, Any], organization: str, project: str, model: str) -> Any:
         """List the versions, newest first."""
         found = services().model_versions.list(actor(), open_project(organization, project), model)
-        return page_of(found, arguments, key=ModelVersion.number, descending=True, show=show_version)
+        return page_of(found, arguments, VERSIONS, show=show_version)
 
     @blueprint.arguments(NewVersionSchema)
     @blueprint.response(201, VersionSchema)

@@ -6,12 +6,14 @@ from typing import Any
 
 from flask.views import MethodView
 from flask_smorest import Blueprint
+from marshmallow import fields, validate
 
 from modelyard.core.identity.models import User
+from modelyard.core.identity.policy import ORGANIZATION_ROLES
 from modelyard.core.projects.access import find_organization
 from modelyard.core.projects.models import Organization, OrganizationMember
 from modelyard.web.context import actor, services
-from modelyard.web.pagination import PageArguments, page_of, page_schema
+from modelyard.web.pagination import Listing, page_of, page_schema
 from modelyard.web.schemas.projects import (
     MemberSchema,
     NewOrganizationSchema,
@@ -19,6 +21,23 @@ from modelyard.web.schemas.projects import (
     OrganizationSchema,
 )
 
+ORGANIZATIONS = Listing(
+    Organization.slug,
+    sort={"slug": Organization.slug, "name": Organization.name, "created_at": Organization.created_at_ms},
+    search=(Organization.slug, Organization.name),
+    filters={"role": (OrganizationMember.role, fields.String(validate=validate.OneOf(ORGANIZATION_ROLES)))},
+)
+MEMBERS = Listing(
+    User.username,
+    sort={
+        "username": User.username,
+        "display_name": User.display_name,
+        "role": OrganizationMember.role,
+        "created_at": OrganizationMember.created_at_ms,
+    },
+    search=(User.username, User.display_name),
+    filters={"role": (OrganizationMember.role, fields.String(validate=validate.OneOf(ORGANIZATION_ROLES)))},
+)
 blueprint = Blueprint("organizations", __name__, url_prefix="/api/v1/organizations", description="Tenants")
 
 
@@ -32,12 +51,12 @@ def show(organization: Organization, role: str | None) -> dict[str, Any]:
 class OrganizationsView(MethodView):
     """The caller's organizations."""
 
-    @blueprint.arguments(PageArguments, location="query")
+    @blueprint.arguments(ORGANIZATIONS.arguments, location="query")
     @blueprint.response(200, page_schema(OrganizationSchema))
     def get(self, arguments: dict[str, Any]) -> Any:
         """List the organizations that the caller is a member of."""
         mine = services().organizations.list(actor())
-        return page_of(mine, arguments, key=Organization.slug, show=lambda row: show(row.organization, row.role))
+        return page_of(mine, arguments, ORGANIZATIONS, show=lambda row: show(row.organization, row.role))
 
     @blueprint.arguments(NewOrganizationSchema)
     @blueprint.response(201, OrganizationSchema)
@@ -62,11 +81,11 @@ class OrganizationView(MethodView):
 class MembersView(MethodView):
     """Its members."""
 
-    @blueprint.arguments(PageArguments, location="query")
+    @blueprint.arguments(MEMBERS.arguments, location="query")
     @blueprint.response(200, page_schema(MemberSchema))
     def get(self, arguments: dict[str, Any], organization: str) -> Any:
         """List the members by username."""
-        return page_of(services().organizations.members(actor(), organization), arguments, key=User.username)
+        return page_of(services().organizations.members(actor(), organization), arguments, MEMBERS)
 
 
 @blueprint.route("/<organization>/members/<username>")

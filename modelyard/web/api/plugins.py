@@ -7,11 +7,16 @@ from typing import Any
 from flask.views import MethodView
 from flask_smorest import Blueprint
 
-from modelyard.core.errors import NotFound, PluginNotFound
 from modelyard.core.identity.policy import require_scope, require_sign_in
 from modelyard.core.plugin_manager import PluginStatus, ProviderEntry
 from modelyard.web.context import actor, services
-from modelyard.web.schemas.plugins import PluginSchema, PluginsSchema, ProvidersSchema
+from modelyard.web.schemas.plugins import (
+    NewBlockSchema,
+    PluginDetailSchema,
+    PluginSchema,
+    PluginsSchema,
+    ProvidersSchema,
+)
 
 blueprint = Blueprint("plugins", __name__, url_prefix="/api/v1", description="What is installed")
 
@@ -25,7 +30,24 @@ def show_provider(entry: ProviderEntry) -> dict[str, Any]:
 def show(status: PluginStatus) -> dict[str, Any]:
     """Describe a plugin."""
     columns = ("name", "distribution", "version", "state", "error", "hint", "moments")
-    return {"providers": map(show_provider, status.providers), **{key: getattr(status, key) for key in columns}}
+    shown = {key: getattr(status, key) for key in columns}
+    return {"providers": map(show_provider, status.providers), "hold": services().guard.holds.of(status.name), **shown}
+
+
+def show_detail(status: PluginStatus) -> dict[str, Any]:
+    """Describe a plugin with what this process counted of it; that part is for instance administrators alone."""
+    guard, name = services().guard, status.name
+    if not actor().is_instance_admin:
+        return {**show(status), "calls": [], "last_failures": [], "breakers": [], "lost_threads": 0}
+    counted = sorted((key, count) for key, count in guard.statistics().calls.items() if key[0] == name)
+    calls = [{"operation": key[1], "outcome": key[2], "count": count} for key, count in counted]
+    lost = sum(count for (plugin, _), count in guard.lost_threads().items() if plugin == name)
+    breakers = [
+        {"connection": connection, **{key: getattr(state, key) for key in state.__slots__}}
+        for (_, connection), state in guard.breakers(name).items()
+    ]
+    last = guard.last_failures(name)
+    return {**show(status), "calls": calls, "last_failures": last, "breakers": breakers, "lost_threads": lost}
 
 
 def _require_reader() -> None:
@@ -48,14 +70,28 @@ class PluginsView(MethodView):
 class PluginView(MethodView):
     """One plugin."""
 
-    @blueprint.response(200, PluginSchema)
+    @blueprint.response(200, PluginDetailSchema)
     def get(self, plugin: str) -> dict[str, Any]:
-        """Show a plugin."""
+        """Show a plugin; to instance administrators also what this server process counted of it."""
         _require_reader()
-        try:
-            return show(services().plugins.plugin(plugin))
-        except PluginNotFound as missing:
-            raise NotFound(missing.message, hint=missing.hint) from None
+        return show_detail(services().plugins.plugin(plugin))
+
+
+@blueprint.route("/plugins/<plugin>/block")
+class PluginBlockView(MethodView):
+    """A plugin that is not to be called."""
+
+    @blueprint.arguments(NewBlockSchema)
+    @blueprint.response(200, PluginSchema)
+    def post(self, wish: dict[str, Any], plugin: str) -> dict[str, Any]:
+        """Block a plugin in all processes (instance administrators); it stays loaded, and its moments wait."""
+        services().plugin_blocks.block(actor(), plugin, **wish)
+        return show(services().plugins.plugin(plugin))
+
+    @blueprint.response(204)
+    def delete(self, plugin: str) -> None:
+        """Lift a block or end a quarantine."""
+        services().plugin_blocks.unblock(actor(), plugin)
 
 
 @blueprint.route("/providers")

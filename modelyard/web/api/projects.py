@@ -6,12 +6,14 @@ from typing import Any
 
 from flask.views import MethodView
 from flask_smorest import Blueprint
+from marshmallow import fields, validate
 
 from modelyard.core.identity.models import User
+from modelyard.core.identity.policy import PROJECT_ROLES
 from modelyard.core.projects.access import role_in
-from modelyard.core.projects.models import Project
+from modelyard.core.projects.models import Project, ProjectMember
 from modelyard.web.context import actor, open_project, services
-from modelyard.web.pagination import PageArguments, page_of, page_schema
+from modelyard.web.pagination import Listing, page_of, page_schema
 from modelyard.web.schemas.projects import (
     MemberSchema,
     NewProjectSchema,
@@ -21,6 +23,27 @@ from modelyard.web.schemas.projects import (
 )
 
 URL_PREFIX = "/api/v1/organizations/<organization>/projects"
+PROJECTS = Listing(
+    Project.slug,
+    sort={
+        "slug": Project.slug,
+        "name": Project.name,
+        "created_at": Project.created_at_ms,
+        "archived_at": Project.archived_at_ms,
+    },
+    search=(Project.slug, Project.name, Project.description),
+)
+MEMBERS = Listing(
+    User.username,
+    sort={
+        "username": User.username,
+        "display_name": User.display_name,
+        "role": ProjectMember.role,
+        "created_at": ProjectMember.created_at_ms,
+    },
+    search=(User.username, User.display_name),
+    filters={"role": (ProjectMember.role, fields.String(validate=validate.OneOf(PROJECT_ROLES)))},
+)
 blueprint = Blueprint("projects", __name__, url_prefix=URL_PREFIX, description="Where work lives")
 
 
@@ -49,11 +72,11 @@ def show(row: Project) -> dict[str, Any]:
 class ProjectsView(MethodView):
     """An organization's projects."""
 
-    @blueprint.arguments(PageArguments, location="query")
+    @blueprint.arguments(PROJECTS.arguments, location="query")
     @blueprint.response(200, page_schema(ProjectSchema))
     def get(self, arguments: dict[str, Any], organization: str) -> Any:
         """List those projects of the organization that the caller has a role in."""
-        return page_of(services().projects.list(actor(), organization), arguments, key=Project.slug, show=show)
+        return page_of(services().projects.list(actor(), organization), arguments, PROJECTS, show=show)
 
     @blueprint.arguments(NewProjectSchema)
     @blueprint.response(201, ProjectSchema)
@@ -87,12 +110,12 @@ class ProjectView(MethodView):
 class ProjectMembersView(MethodView):
     """Its members."""
 
-    @blueprint.arguments(PageArguments, location="query")
+    @blueprint.arguments(MEMBERS.arguments, location="query")
     @blueprint.response(200, page_schema(MemberSchema))
     def get(self, arguments: dict[str, Any], organization: str, project: str) -> Any:
         """List those who have a role of their own in the project."""
         members = services().projects.members(actor(), open_project(organization, project))
-        return page_of(members, arguments, key=User.username)
+        return page_of(members, arguments, MEMBERS)
 
 
 @blueprint.route("/<project>/members/<username>")

@@ -12,7 +12,7 @@ from modelyard.core.projects.models import Project
 from modelyard.core.tracking.entities import Experiment, Query, Run
 from modelyard.web.artifact_response import stream_file
 from modelyard.web.context import actor, open_project, services
-from modelyard.web.pagination import PageArguments, envelope, page_schema
+from modelyard.web.pagination import envelope, page_schema
 from modelyard.web.schemas.runs import (
     ArtifactArguments,
     ArtifactContentArguments,
@@ -23,6 +23,7 @@ from modelyard.web.schemas.runs import (
     PointSchema,
     RunArguments,
     RunSchema,
+    SearchArguments,
 )
 
 URL_PREFIX = "/api/v1/organizations/<organization>/projects/<project>"
@@ -61,6 +62,17 @@ def show_run(run: Run, experiment_name: str) -> dict[str, Any]:
     }
 
 
+def search_of(arguments: dict[str, Any]) -> Query:
+    """Make the tracker's query of what a list was asked for."""
+    return Query(
+        filter=arguments["filter"],
+        order_by=[key.strip() for key in arguments["order_by"].split(",") if key.strip()],
+        max_results=arguments["limit"],
+        page_token=arguments["cursor"],
+        experiment_ids=[arguments["experiment"]] if arguments.get("experiment") else None,
+    )
+
+
 def _name_of_experiment(project: Project, experiment_id: str) -> str:
     return services().experiments.get(actor(), project, experiment_id).name
 
@@ -69,11 +81,11 @@ def _name_of_experiment(project: Project, experiment_id: str) -> str:
 class ExperimentsView(MethodView):
     """A project's experiments."""
 
-    @blueprint.arguments(PageArguments, location="query")
+    @blueprint.arguments(SearchArguments, location="query")
     @blueprint.response(200, page_schema(ExperimentSchema))
     def get(self, arguments: dict[str, Any], organization: str, project: str) -> Any:
-        """List the experiments, newest first."""
-        query = Query(max_results=arguments["limit"], page_token=arguments["cursor"])
+        """List experiments, by default the newest first."""
+        query = search_of(arguments)
         page = services().experiments.search(actor(), open_project(organization, project), query)
         return envelope([show_experiment(item) for item in page.items], page.next_page_token)
 
@@ -94,13 +106,7 @@ class RunsView(MethodView):
     def get(self, arguments: dict[str, Any], organization: str, project: str) -> Any:
         """List runs, by default the newest first."""
         found = open_project(organization, project)
-        query = Query(
-            filter=arguments["filter"],
-            order_by=[key.strip() for key in arguments["order_by"].split(",") if key.strip()],
-            max_results=arguments["limit"],
-            page_token=arguments["cursor"],
-            experiment_ids=[arguments["experiment"]] if arguments.get("experiment") else None,
-        )
+        query = search_of(arguments)
         page = services().runs.search(actor(), found, query)
         names = {
             number: _name_of_experiment(found, number) for number in {run.info.experiment_id for run in page.items}

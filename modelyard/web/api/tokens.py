@@ -12,9 +12,20 @@ from modelyard.core.identity.models import ApiToken
 from modelyard.core.projects.access import find_project
 from modelyard.core.projects.models import Project
 from modelyard.web.context import actor, services
-from modelyard.web.pagination import PageArguments, page_of, page_schema
+from modelyard.web.pagination import Listing, page_of, page_schema
 from modelyard.web.schemas.identity import CreatedTokenSchema, NewTokenSchema, TokenSchema
 
+LISTING = Listing(
+    ApiToken.id,
+    descending=True,
+    sort={
+        "created_at": ApiToken.id,
+        "name": ApiToken.name,
+        "expires_at": ApiToken.expires_at_ms,
+        "last_used_at": ApiToken.last_used_at_ms,
+    },
+    search=(ApiToken.name,),
+)
 blueprint = Blueprint("tokens", __name__, url_prefix="/api/v1/tokens", description="One's own API tokens")
 
 
@@ -30,11 +41,11 @@ def show(token: ApiToken) -> dict[str, Any]:
 class TokensView(MethodView):
     """One's tokens."""
 
-    @blueprint.arguments(PageArguments, location="query")
+    @blueprint.arguments(LISTING.arguments, location="query")
     @blueprint.response(200, page_schema(TokenSchema))
     def get(self, arguments: dict[str, Any]) -> Any:
         """List one's tokens, newest first."""
-        return page_of(services().tokens.list(actor()), arguments, key=ApiToken.id, descending=True, show=show)
+        return page_of(services().tokens.list(actor()), arguments, LISTING, show=show)
 
     @blueprint.arguments(NewTokenSchema)
     @blueprint.response(201, CreatedTokenSchema)

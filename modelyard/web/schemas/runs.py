@@ -31,7 +31,18 @@ class NewExperimentSchema(StrictSchema):
     name = fields.String(required=True, metadata={"example": "gradient boosting"})
 
 
-class RunArguments(PageArguments):
+class SearchArguments(PageArguments):
+    """What is searched for in MLflow's filter language, in which order."""
+
+    filter = fields.String(
+        load_default="", metadata={"description": "MLflow's filter language.", "example": "name LIKE 'boost%'"}
+    )
+    order_by = fields.String(
+        load_default="", metadata={"description": "Keys separated by commas.", "example": "name, creation_time desc"}
+    )
+
+
+class RunArguments(SearchArguments):
     """Which runs, in which order."""
 
     experiment = fields.String(metadata={"description": "The id of an experiment; by default all of them."})

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from textwrap import dedent
 
 import pytest
 
@@ -79,6 +80,15 @@ CASES = {
     ),
     "another hook API version": Broken(
         "HOOK_API_VERSION = 99", ("hook API 99", "this is 1"), ("pip install --upgrade",)
+    ),
+    "a range of hook API versions without this one": Broken(
+        "HOOK_API_VERSION = '>=2,<4'", ("hook API '>=2,<4'", "this is 1"), ("pip install --upgrade",)
+    ),
+    "a hook API version that is a word": Broken("HOOK_API_VERSION = 'new'", ("'new'", "no range"), (">=1,<2",)),
+    "a hook API version that is a list": Broken("HOOK_API_VERSION = [1]", ("[1]", "no number"), (">=1,<2",)),
+    "a hook API version that is a truth": Broken("HOOK_API_VERSION = True", ("True", "no number"), (">=1,<2",)),
+    "a hook API version that cannot be shown": Broken(
+        "class Bad:\n    def __repr__(self):\n        raise ValueError('no')\nHOOK_API_VERSION = Bad()", ("ValueError",)
     ),
     "a wrong argument": Broken(
         "from modelyard import hookimpl\n@hookimpl\ndef stage_changed(evnt): pass",
@@ -418,3 +428,12 @@ class TestMoments:
         for plugin in ("empty", "gone"):
             with pytest.raises(PluginNotFound, match="is not told of"):
                 manager.tell(plugin, "run_finished", object())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("declared", ["1", "'>=1,<2'", "'>=1'", "'==1'", "'!=2'"])
+def test_a_hook_api_version_that_fits_is_loaded(install: Install, declared: str) -> None:
+    install("fitting", f"HOOK_API_VERSION = {declared}\n" + dedent(provider("")))
+
+    status = PluginManager().plugin("fitting")
+
+    assert (status.state, status.error) == ("loaded", None)

@@ -1,6 +1,7 @@
 """Nothing inside is reached by an address that a user gives, however it is written."""
 
 import datetime
+import email.utils
 import ipaddress
 import socket
 import ssl
@@ -413,3 +414,26 @@ class TestTls:
 
         with server(answering(OK), context) as port, pytest.raises(Unreachable, match=r"(?i)certificate verify failed"):
             outgoing.request("GET", f"https://pigeon.test:{port}/", timeout_seconds=5)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "120"}, 120),
+        ({"retry-after": " 0 "}, 0),
+        ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0),
+        ({"Retry-After": "Wed, 99 Oct 2015"}, None),
+        ({"Retry-After": "-5"}, None),
+        ({"Retry-After": "٣"}, None),
+        ({}, None),
+    ],
+)
+def test_how_long_an_answer_asks_to_wait(headers: dict[str, str], seconds: float | None) -> None:
+    assert outgoing.Answer(429, headers, b"").retry_after_seconds == seconds
+
+
+def test_a_date_to_wait_for_is_seconds_from_now() -> None:
+    later = email.utils.format_datetime(datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1), usegmt=True)
+    waits = outgoing.Answer(503, {"Retry-After": later}, b"").retry_after_seconds
+    assert waits is not None
+    assert 3500 < waits <= 3600

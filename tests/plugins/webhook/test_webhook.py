@@ -1,22 +1,28 @@
 """The webhook against a real HTTP server that behaves well, badly, and not at all."""
 
+import base64
 import json
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from standardwebhooks import Webhook as Verifier
+from standardwebhooks import WebhookVerificationError
 
-from modelyard import InvalidInput, Notification, PluginError, PluginUnavailable
+from modelyard import InvalidInput, Notification, PluginError, PluginRefused, PluginUnavailable
 from modelyard.core import outgoing
 from modelyard.core.plugin_guard import Guard
 from modelyard.core.plugin_manager import PluginManager
 from modelyard.core.providers import BoundNotifier, bind, validate_settings
 from modelyard.core.testing import NotifierContract, NotifierOutageContract
 from modelyard.core.testing.notifier import notification
-from modelyard.plugins.webhook.notifier import Webhook
+from modelyard.plugins.webhook.notifier import MOST_BODY_BYTES, Webhook
+
+SECRET, OTHER = (f"whsec_{base64.b64encode(letter * 32).decode()}" for letter in (b"a", b"b"))
 
 
 class Receiver(ThreadingHTTPServer):
@@ -50,9 +56,12 @@ class Handler(BaseHTTPRequestHandler):
         if what == "slow":
             self.server.released.wait(30)
             what = "200"
+        what, _, wait = what.partition("-")
         self.send_response(307 if what == "redirect" else int(what))
         if what == "redirect":
             self.send_header("Location", "http://169.254.169.254/latest")
+        if wait:
+            self.send_header("Retry-After", wait)
         self.end_headers()
         self.wfile.write(text.encode())
 
@@ -146,26 +155,83 @@ class TestRequest:
         assert receiver.requests[0][1][header] == "Bearer hunter2"
 
 
+class TestSignature:
+    def test_another_implementation_accepts_it(self, receiver: Receiver) -> None:
+        sent = replace(notification(), title="模型 ünïcødé 🕊")
+
+        webhook(receiver.url("/200"), signing_secret=SECRET).send(sent)
+
+        _, headers, body = receiver.requests[0]
+        assert Verifier(SECRET).verify(body, headers)["id"] == sent.id
+        for changed in ({"webhook-id": "other"}, {"webhook-timestamp": str(int(headers["webhook-timestamp"]) + 1)}):
+            with pytest.raises(WebhookVerificationError):
+                Verifier(SECRET).verify(body, headers | changed)
+        with pytest.raises(WebhookVerificationError):
+            Verifier(SECRET).verify(body.replace(b"risk", b"rusk"), headers)
+        with pytest.raises(WebhookVerificationError):
+            Verifier(OTHER).verify(body, headers)
+
+    def test_during_a_rotation_both_secrets_are_good(self, receiver: Receiver) -> None:
+        webhook(receiver.url("/200"), signing_secret=SECRET, previous_signing_secret=OTHER).send(notification())
+
+        _, headers, body = receiver.requests[0]
+        assert len(headers["webhook-signature"].split(" ")) == 2
+        for secret in (SECRET, OTHER):
+            Verifier(secret).verify(body, headers)
+
+    def test_without_a_secret_there_is_none(self, receiver: Receiver) -> None:
+        webhook(receiver.url("/200")).send(notification())
+
+        assert "webhook-signature" not in receiver.requests[0][1]
+        assert int(receiver.requests[0][1]["webhook-timestamp"]) > 1_700_000_000
+
+
+class TestSize:
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"text": "x" * MOST_BODY_BYTES},
+            {"title": "模" * MOST_BODY_BYTES},
+            {"event": {"object_name": "risk", "after": {"notes": "x" * MOST_BODY_BYTES}}},
+            {"event": {"notes": "x" * MOST_BODY_BYTES}},
+        ],
+    )
+    def test_a_document_that_is_too_large_is_cut(self, receiver: Receiver, change: dict[str, Any]) -> None:
+        sent = replace(notification(), **change)
+
+        webhook(receiver.url("/200")).send(sent)
+
+        body = receiver.requests[0][2]
+        document = json.loads(body)
+        assert len(body) <= MOST_BODY_BYTES
+        assert (document["id"], document["type"]) == (sent.id, "modelyard.model_version.stage_changed")
+        assert document["data"]["event"].get("truncated", False) is ("event" in change)
+
+
 class TestAnswers:
     @pytest.mark.parametrize("status", ["200", "201", "204", "299"])
     def test_success(self, receiver: Receiver, status: str) -> None:
         webhook(receiver.url(f"/{status}")).send(notification())
 
-    @pytest.mark.parametrize("status", ["408", "429", "500", "502", "503"])
+    @pytest.mark.parametrize("status", ["408", "425", "429", "500", "502", "503"])
     def test_worth_another_try(self, receiver: Receiver, status: str) -> None:
         with pytest.raises(PluginUnavailable, match=f"answered {status}: wait"):
             webhook(receiver.url(f"/{status}/wait")).send(notification())
 
     @pytest.mark.parametrize("status", ["400", "401", "404", "410", "422"])
     def test_not_worth_another_try(self, receiver: Receiver, status: str) -> None:
-        with pytest.raises(PluginError, match=f"answered {status}: no") as caught:
+        with pytest.raises(PluginRefused, match=f"answered {status}: no"):
             webhook(receiver.url(f"/{status}/no")).send(notification())
-        assert type(caught.value) is PluginError
+
+    @pytest.mark.parametrize(("path", "seconds"), [("/429-120", 120), ("/503-7", 7), ("/503", None), ("/503-x", None)])
+    def test_how_long_it_asks_to_wait(self, receiver: Receiver, path: str, seconds: float | None) -> None:
+        with pytest.raises(PluginUnavailable) as caught:
+            webhook(receiver.url(path)).send(notification())
+        assert caught.value.retry_after_seconds == seconds
 
     def test_a_redirect_is_reported_and_not_followed(self, receiver: Receiver) -> None:
-        with pytest.raises(PluginError, match=r"307, a redirect to http://169\.254\.169\.254/latest") as caught:
+        with pytest.raises(PluginRefused, match=r"307, a redirect to http://169\.254\.169\.254/latest"):
             webhook(receiver.url("/redirect")).send(notification())
-        assert type(caught.value) is PluginError
         assert len(receiver.requests) == 1
 
     def test_a_reset_is_worth_another_try(self, receiver: Receiver) -> None:
@@ -183,7 +249,7 @@ class TestAnswers:
 
 
 class TestBound:
-    @pytest.mark.parametrize(("path", "raised"), [("/404/hunter2", PluginError), ("/503/hunter2", PluginUnavailable)])
+    @pytest.mark.parametrize(("path", "raised"), [("/404/hunter2", PluginRefused), ("/503/hunter2", PluginUnavailable)])
     def test_an_answer_that_quotes_the_token_does_not_give_it_away(
         self, receiver: Receiver, path: str, raised: type[PluginError]
     ) -> None:
@@ -206,6 +272,12 @@ class TestBound:
         ({"url": "x"}, "url"),
         ({"url": "https://x.test/", "token": "a\r\nb"}, "token"),
         ({"url": "https://x.test/", "token_header": "a b"}, "token_header"),
+        ({"url": "https://x.test/", "token_header": "Host"}, "token_header"),
+        ({"url": "https://x.test/", "token_header": "Webhook-Signature"}, "token_header"),
+        ({"url": "https://x.test/", "signing_secret": "hunter2"}, "signing_secret"),
+        ({"url": "https://x.test/", "signing_secret": SECRET[6:]}, "signing_secret"),
+        ({"url": "https://x.test/", "signing_secret": "whsec_aHVudGVyMg=="}, "signing_secret"),
+        ({"url": "https://x.test/", "previous_signing_secret": "whsec_!!"}, "previous_signing_secret"),
         ({"url": "https://x.test/", "timeout_seconds": 0}, "timeout_seconds"),
         ({"url": "https://x.test/", "timeout_seconds": 60}, "timeout_seconds"),
     ],

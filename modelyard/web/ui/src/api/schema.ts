@@ -23,6 +23,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sign-in-options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Say how people sign in here; `oidc` is null unless a provider is set up. */
+        get: operations["get_sign_in_options"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tokens": {
         parameters: {
             query?: never;
@@ -315,7 +332,7 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** List the experiments, newest first. */
+        /** List experiments, by default the newest first. */
         get: operations["get_experiments"];
         put?: never;
         /** Make an experiment. */
@@ -801,11 +818,31 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** Show a plugin. */
+        /** Show a plugin; to instance administrators also what this server process counted of it. */
         get: operations["get_plugin"];
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{plugin}/block": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                plugin: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Block a plugin in all processes (instance administrators); it stays loaded, and its moments wait. */
+        post: operations["post_plugin_block"];
+        /** Lift a block or end a quarantine. */
+        delete: operations["delete_plugin_block"];
         options?: never;
         head?: never;
         patch?: never;
@@ -876,6 +913,16 @@ export interface components {
             /** @example ada */
             username: string;
             password: string;
+        };
+        OidcOption: {
+            /** @description What the button calls the provider. */
+            name: string;
+            /** @description Where the browser goes; `?next=/page` comes back. */
+            start: string;
+        };
+        SignInOptions: {
+            password: boolean;
+            oidc: components["schemas"]["OidcOption"] | null;
         };
         Token: {
             id: string;
@@ -1378,6 +1425,15 @@ export interface components {
             title: string;
             capabilities: string[];
         };
+        Hold: {
+            reason: string;
+            /** @description Who blocked it, or `quarantine`. */
+            by: string;
+            /** Format: date-time */
+            readonly since?: string;
+            /** Format: date-time */
+            readonly until?: string | null;
+        };
         Plugin: {
             name: string;
             distribution: string;
@@ -1388,9 +1444,60 @@ export interface components {
             hint: string | null;
             providers: components["schemas"]["Provider"][];
             moments: string[];
+            /** @description Set while it is not called. */
+            hold: components["schemas"]["Hold"] | null;
         };
         Plugins: {
             items: components["schemas"]["Plugin"][];
+        };
+        CallCount: {
+            operation: string;
+            /** @description `ok`, `answer`, or the code of the error. */
+            outcome: string;
+            count: number;
+        };
+        Failure: {
+            /** Format: date-time */
+            readonly at?: string;
+            operation: string;
+            connection: string | null;
+            code: string;
+            error: string;
+        };
+        Breaker: {
+            connection: string | null;
+            /** @description open or half_open. */
+            state: string;
+            /** Format: date-time */
+            readonly opened_at?: string;
+            trial_in_seconds: number;
+            reason: string;
+        };
+        PluginDetail: {
+            name: string;
+            distribution: string;
+            version: string;
+            /** @description loaded, failed or disabled. */
+            state: string;
+            error: string | null;
+            hint: string | null;
+            providers: components["schemas"]["Provider"][];
+            moments: string[];
+            /** @description Set while it is not called. */
+            hold: components["schemas"]["Hold"] | null;
+            calls: components["schemas"]["CallCount"][];
+            last_failures: components["schemas"]["Failure"][];
+            breakers: components["schemas"]["Breaker"][];
+            lost_threads: number;
+        };
+        NewBlock: {
+            /** @example It leaks memory since 2.1. */
+            reason: string;
+            /**
+             * @description Also where the settings select it for all projects.
+             * @default false
+             */
+            force?: boolean;
         };
         DescribedProvider: {
             kind: string;
@@ -1580,6 +1687,30 @@ export interface operations {
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
+    get_sign_in_options: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInOptions"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
     get_tokens: {
         parameters: {
             query?: {
@@ -1587,6 +1718,10 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "created_at" | "created_at desc" | "name" | "name desc" | "expires_at" | "expires_at desc" | "last_used_at" | "last_used_at desc";
+                /** @description Text that name must contain, in whichever case. */
+                q?: string;
             };
             header?: never;
             path?: never;
@@ -1673,6 +1808,11 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "slug" | "slug desc" | "name" | "name desc" | "created_at" | "created_at desc";
+                /** @description Text that slug or name must contain, in whichever case. */
+                q?: string;
+                role?: "member" | "admin" | "owner";
             };
             header?: never;
             path?: never;
@@ -1761,6 +1901,11 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "username" | "username desc" | "display_name" | "display_name desc" | "role" | "role desc" | "created_at" | "created_at desc";
+                /** @description Text that username or display name must contain, in whichever case. */
+                q?: string;
+                role?: "member" | "admin" | "owner";
             };
             header?: never;
             path: {
@@ -1856,6 +2001,10 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "slug" | "slug desc" | "name" | "name desc" | "created_at" | "created_at desc" | "archived_at" | "archived_at desc";
+                /** @description Text that slug or name or description must contain, in whichever case. */
+                q?: string;
             };
             header?: never;
             path: {
@@ -1987,6 +2136,11 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "username" | "username desc" | "display_name" | "display_name desc" | "role" | "role desc" | "created_at" | "created_at desc";
+                /** @description Text that username or display name must contain, in whichever case. */
+                q?: string;
+                role?: "viewer" | "editor" | "admin";
             };
             header?: never;
             path: {
@@ -2085,6 +2239,13 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "name" | "name desc" | "kind" | "kind desc" | "provider" | "provider desc" | "created_at" | "created_at desc" | "updated_at" | "updated_at desc";
+                /** @description Text that name or provider must contain, in whichever case. */
+                q?: string;
+                kind?: "storage" | "tracker" | "deployment_target" | "notifier";
+                provider?: string;
+                enabled?: boolean;
             };
             header?: never;
             path: {
@@ -2314,6 +2475,10 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description MLflow's filter language. */
+                filter?: string;
+                /** @description Keys separated by commas. */
+                order_by?: string;
             };
             header?: never;
             path: {
@@ -2383,12 +2548,12 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
-                /** @description The id of an experiment; by default all of them. */
-                experiment?: string;
                 /** @description MLflow's filter language. */
                 filter?: string;
                 /** @description Keys separated by commas. */
                 order_by?: string;
+                /** @description The id of an experiment; by default all of them. */
+                experiment?: string;
             };
             header?: never;
             path: {
@@ -2615,6 +2780,10 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "name" | "name desc" | "created_at" | "created_at desc" | "updated_at" | "updated_at desc";
+                /** @description Text that name or description must contain, in whichever case. */
+                q?: string;
             };
             header?: never;
             path: {
@@ -2778,6 +2947,12 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "changed_at" | "changed_at desc" | "version" | "version desc";
+                /** @description Text that reason or actor name must contain, in whichever case. */
+                q?: string;
+                version?: number;
+                to_stage?: string;
             };
             header?: never;
             path: {
@@ -2812,6 +2987,14 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "version" | "version desc" | "stage" | "stage desc" | "created_at" | "created_at desc" | "updated_at" | "updated_at desc";
+                /** @description Text that description must contain, in whichever case. */
+                q?: string;
+                stage?: string;
+                status?: string;
+                run_id?: string;
+                created_by?: string;
             };
             header?: never;
             path: {
@@ -3018,6 +3201,13 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "name" | "name desc" | "status" | "status desc" | "target" | "target desc" | "created_at" | "created_at desc" | "updated_at" | "updated_at desc";
+                /** @description Text that name or message must contain, in whichever case. */
+                q?: string;
+                status?: string;
+                desired_status?: string;
+                target?: string;
             };
             header?: never;
             path: {
@@ -3278,6 +3468,11 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "revision" | "revision desc";
+                /** @description Text that note must contain, in whichever case. */
+                q?: string;
+                created_by?: string;
             };
             header?: never;
             path: {
@@ -3343,6 +3538,14 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "occurred_at" | "occurred_at desc";
+                /** @description Text that object name or actor name must contain, in whichever case. */
+                q?: string;
+                action?: string;
+                actor?: string;
+                object_kind?: string;
+                object_id?: string;
             };
             header?: never;
             path: {
@@ -3376,6 +3579,12 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "created_at" | "created_at desc";
+                /** @description Text that action must contain, in whichever case. */
+                q?: string;
+                state?: string;
+                action?: string;
             };
             header?: never;
             path: {
@@ -3443,8 +3652,67 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": components["schemas"]["PluginDetail"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    post_plugin_block: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                plugin: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBlock"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
                     "application/json": components["schemas"]["Plugin"];
                 };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    delete_plugin_block: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                plugin: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
