@@ -1,4 +1,4 @@
-import { all, call, type Page, type Scope, type Session } from "./api";
+import { all, call, type Page, type Scope, type Session, signIn } from "./api";
 
 /** People: how they come in, what they may, and who they are. Types by hand until the document has them all. */
 
@@ -14,7 +14,10 @@ export interface NewPerson {
   display_name: string;
   password: string;
 }
-export const setUp = (token: string, body: NewPerson) => call<unknown>("POST", ["setup", token], { body });
+export async function setUp(token: string, body: NewPerson): Promise<Session> {
+  await call<unknown>("POST", ["setup", token], { body });
+  return signIn({ username: body.username, password: body.password });
+}
 export const resetPassword = (token: string, password: string) =>
   call<unknown>("POST", ["password-resets", token], { body: { password } });
 
@@ -37,13 +40,16 @@ export interface Invitation {
   role: OrganizationRole;
   project: string | null;
   project_role: ProjectRole | null;
-  email: string | null;
+  /** A note of whoever made it; empty for none. */
+  email: string;
+  state: "open" | "accepted" | "expired" | "revoked";
   invited_by: string;
+  accepted_by: string | null;
   created_at: string;
   expires_at: string;
 }
 /** A new invitation with its link, which no other answer ever has. */
-export type CreatedInvitation = Invitation & { url: string };
+export type CreatedInvitation = Invitation & { link: string };
 export interface NewInvitation {
   role: OrganizationRole;
   project?: string;
@@ -54,9 +60,12 @@ export interface NewInvitation {
 
 export const getInvitation = (token: string, signal?: AbortSignal) =>
   call<OpenInvitation>("GET", ["invitations", token], { signal });
-/** Without a new person, whoever is signed in accepts. */
-export const acceptInvitation = (token: string, person?: NewPerson) =>
-  call<unknown>("POST", ["invitations", token, "accept"], { body: person ?? {} });
+/** Whoever is signed in joins. */
+export const acceptInvitation = (token: string) =>
+  call<OpenInvitation>("POST", ["invitations", token, "accept"], { body: {} });
+/** With nobody signed in an account is made, and signed in to. */
+export const joinAsNewPerson = (token: string, body: NewPerson) =>
+  call<Session>("POST", ["invitations", token, "accept"], { body });
 export const listInvitations = (organization: string, cursor?: string, signal?: AbortSignal) =>
   call<Page<Invitation>>("GET", ["organizations", organization, "invitations"], {
     query: { limit: 50, cursor },
@@ -68,18 +77,20 @@ export const revokeInvitation = (organization: string, id: string) =>
   call<undefined>("DELETE", ["organizations", organization, "invitations", id]);
 
 // One's own account
-export type Person = Session["user"] & { email?: string };
+export type Person = Session["user"] & { email: string };
 export interface BrowserSession {
   id: string;
   address: string;
   user_agent: string;
   created_at: string;
   last_seen_at: string;
-  current: boolean;
+  is_current: boolean;
 }
+export const getUser = (username: string, signal?: AbortSignal) =>
+  call<Person>("GET", ["users", username], { signal });
 export const editUser = (username: string, body: { display_name: string; email: string }) =>
   call<Person>("PATCH", ["users", username], { body });
-export const changePassword = (body: { current_password: string; new_password: string }) =>
+export const changePassword = (body: { current_password: string; password: string }) =>
   call<undefined>("PUT", ["account", "password"], { body });
 export const listSessions = (cursor?: string, signal?: AbortSignal) =>
   call<Page<BrowserSession>>("GET", ["account", "sessions"], { query: { limit: 50, cursor }, signal });

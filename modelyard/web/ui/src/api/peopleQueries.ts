@@ -15,6 +15,11 @@ export const invitationQuery = (token: string) =>
     staleTime: 60_000,
   });
 
+export const userQuery = (username: string) =>
+  queryOptions({
+    queryKey: ["user", username],
+    queryFn: ({ signal }) => people.getUser(username, signal),
+  });
 const SESSIONS = ["account", "sessions"];
 export const sessionsQuery = () =>
   paged(SESSIONS, (cursor, signal) => people.listSessions(cursor, signal), SESSIONS, polledSlowly);

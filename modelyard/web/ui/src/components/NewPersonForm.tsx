@@ -2,7 +2,7 @@ import { Button, Stack, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "react-router";
-import { signIn } from "../api/api";
+import type { Session } from "../api/api";
 import type { NewPerson } from "../api/people";
 import { sessionQuery } from "../api/queries";
 import { formErrors, formLevelError } from "../lib/formErrors";
@@ -13,8 +13,8 @@ import { FormError } from "./states";
 const FIELDS = ["username", "display_name", "password"];
 
 interface NewPersonFormProps {
-  /** Makes the account; what it throws is shown. */
-  make: (person: NewPerson) => Promise<unknown>;
+  /** Makes the account and signs in to it; what it throws is shown. */
+  make: (person: NewPerson) => Promise<Session>;
   action: string;
   /** The page to open once the new person is signed in. */
   next: string;
@@ -32,10 +32,7 @@ export function NewPersonForm({ make, action, next }: NewPersonFormProps) {
     },
   });
   const create = useMutation({
-    mutationFn: async ({ username, display_name, password }: NewPerson) => {
-      await make({ username, display_name, password });
-      return signIn({ username, password });
-    },
+    mutationFn: make,
     onSuccess: async (session) => {
       client.clear();
       client.setQueryData(sessionQuery.queryKey, session);

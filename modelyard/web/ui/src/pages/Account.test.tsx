@@ -9,22 +9,23 @@ const session = (id: string, more: object) => ({
   user_agent: "Firefox",
   created_at: "2026-01-01T00:00:00Z",
   last_seen_at: "2026-01-02T00:00:00Z",
-  current: false,
+  is_current: false,
   ...more,
 });
-const HERE = session("1", { current: true });
+const HERE = session("1", { is_current: true });
 const THERE = session("2", {});
+const ME = "GET /api/v1/users/ana";
 const SESSIONS = "GET /api/v1/account/sessions";
 
 test("the profile is saved and shown in the bar", async () => {
   let name = "Ana";
   const calls = stubFetch({
-    "GET /api/v1/session": () =>
-      json({ ...ANA, user: { ...ANA.user, display_name: name, email: "a@x.org" } }),
+    "GET /api/v1/session": () => json({ ...ANA, user: { ...ANA.user, display_name: name } }),
+    [ME]: () => json({ ...ANA.user, display_name: name, email: "a@x.org" }),
     [SESSIONS]: () => page([HERE]),
     "PATCH /api/v1/users/ana": (call) => {
       name = (call.body as { display_name: string }).display_name;
-      return json(ANA.user);
+      return json({ ...ANA.user, display_name: name, email: "a@x.org" });
     },
   });
   renderAt("/account");
@@ -45,6 +46,7 @@ test("the profile is saved and shown in the bar", async () => {
 test("the password is changed; a wrong one stands on its field", async () => {
   let wrong = true;
   const calls = stubFetch({
+    [ME]: () => json({ ...ANA.user, email: "" }),
     [SESSIONS]: () => page([HERE]),
     "PUT /api/v1/account/password": () =>
       wrong
@@ -65,7 +67,7 @@ test("the password is changed; a wrong one stands on its field", async () => {
   expect(present).toHaveValue("");
   expect(calls.filter((call) => call.method === "PUT")[1]?.body).toEqual({
     current_password: "what I have now",
-    new_password: "correct horse battery",
+    password: "correct horse battery",
   });
 });
 
@@ -88,9 +90,17 @@ test("another session is ended; the present one cannot be", async () => {
   expect(screen.getByText("10.0.0.1")).toBeInTheDocument();
 });
 
-test("sessions that cannot be read leave the rest of the page", async () => {
-  stubFetch({ [SESSIONS]: () => problem(500, "The database is away.") });
+test("what cannot be read leaves the rest of the page", async () => {
+  let away = true;
+  stubFetch({
+    [ME]: () => (away ? problem(500, "The database is away.") : json({ ...ANA.user, email: "" })),
+    [SESSIONS]: () => problem(500, "The database is away."),
+  });
   renderAt("/account");
   expect(await screen.findByText("The sessions could not be read.")).toBeInTheDocument();
-  expect(screen.getByLabelText("Name")).toHaveValue("Ana");
+  expect(screen.getByLabelText(/^Present password/)).toBeEnabled();
+  const failed = (await screen.findByText("Your profile could not be read.")).closest("section");
+  away = false;
+  await userEvent.click(within(failed as HTMLElement).getByRole("button", { name: "Try again" }));
+  expect(await screen.findByLabelText("Name")).toHaveValue("Ana");
 });

@@ -5,7 +5,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "react-router";
 import { type BrowserSession, changePassword, editUser, endSession, type Person } from "../api/people";
-import { sessionsQuery } from "../api/peopleQueries";
+import { sessionsQuery, userQuery } from "../api/peopleQueries";
 import { sessionQuery, usePaged } from "../api/queries";
 import { type Column, DataTable } from "../components/DataTable";
 import { ListBody } from "../components/ListBody";
@@ -13,7 +13,7 @@ import { PageTitle } from "../components/PageTitle";
 import { PasswordFields } from "../components/PasswordFields";
 import { newPasswordRules } from "../lib/newPassword";
 import { RelativeTime } from "../components/RelativeTime";
-import { EmptyState, FormError } from "../components/states";
+import { EmptyState, ErrorState, FormError, LoadingRows } from "../components/states";
 import { ToneBadge } from "../components/StatusBadge";
 import { useSecondsLeft } from "../components/useSecondsLeft";
 import { formErrors, formLevelError } from "../lib/formErrors";
@@ -22,7 +22,7 @@ import classes from "./Account.module.css";
 
 /** Who one is, how one signs in, and where one is signed in. */
 export function Account() {
-  const user: Person | undefined = useQuery(sessionQuery).data?.user;
+  const user = useQuery(sessionQuery).data?.user;
   return (
     <>
       <PageTitle parts={["Your account"]} />
@@ -38,7 +38,7 @@ export function Account() {
         .
       </Text>
       <div className={classes.forms}>
-        {user !== undefined && <Profile key={user.username} user={user} />}
+        {user !== undefined && <Profile username={user.username} />}
         <Password />
       </div>
       <Sessions />
@@ -48,13 +48,35 @@ export function Account() {
 
 const PROFILE_FIELDS = ["display_name", "email"];
 
-function Profile({ user }: { user: Person }) {
+function Profile({ username }: { username: string }) {
+  const { data: user, error, refetch, isFetching } = useQuery(userQuery(username));
+  return (
+    <section className="panel panel-pad" aria-labelledby="profile">
+      <Title order={2} id="profile" mb="sm">
+        Profile
+      </Title>
+      {user !== undefined && <ProfileForm user={user} />}
+      {user === undefined && error === null && <LoadingRows label="your profile" rows={2} />}
+      {user === undefined && error !== null && (
+        <ErrorState
+          what="Your profile could not be read."
+          error={error}
+          onRetry={() => void refetch()}
+          retrying={isFetching}
+        />
+      )}
+    </section>
+  );
+}
+
+function ProfileForm({ user }: { user: Person }) {
   const client = useQueryClient();
-  const form = useForm({ initialValues: { display_name: user.display_name, email: user.email ?? "" } });
+  const form = useForm({ initialValues: { display_name: user.display_name, email: user.email } });
   const save = useMutation({
     mutationFn: (values: { display_name: string; email: string }) => editUser(user.username, values),
-    onSuccess: async () => {
+    onSuccess: async (saved) => {
       notifications.show({ message: "Your profile is saved." });
+      client.setQueryData(userQuery(user.username).queryKey, saved);
       await client.invalidateQueries({ queryKey: sessionQuery.queryKey });
     },
     onError: (error) => form.setErrors(formErrors(error, PROFILE_FIELDS)),
@@ -63,27 +85,22 @@ function Profile({ user }: { user: Person }) {
     save.mutate({ display_name: display_name.trim(), email: email.trim() }),
   );
   return (
-    <section className="panel panel-pad" aria-labelledby="profile">
-      <Title order={2} id="profile" mb="sm">
-        Profile
-      </Title>
-      <form noValidate onSubmit={submit}>
-        <Stack>
-          <FormError error={formLevelError(save.error, PROFILE_FIELDS)} />
-          <TextInput label="Name" autoComplete="name" {...form.getInputProps("display_name")} />
-          <TextInput label="E-mail" type="email" autoComplete="email" {...form.getInputProps("email")} />
-          <Group justify="flex-end">
-            <Button type="submit" loading={save.isPending}>
-              Save
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </section>
+    <form noValidate onSubmit={submit}>
+      <Stack>
+        <FormError error={formLevelError(save.error, PROFILE_FIELDS)} />
+        <TextInput label="Name" autoComplete="name" {...form.getInputProps("display_name")} />
+        <TextInput label="E-mail" type="email" autoComplete="email" {...form.getInputProps("email")} />
+        <Group justify="flex-end">
+          <Button type="submit" loading={save.isPending}>
+            Save
+          </Button>
+        </Group>
+      </Stack>
+    </form>
   );
 }
 
-const PASSWORD_FIELDS = ["current_password", "new_password"];
+const PASSWORD_FIELDS = ["current_password", "password"];
 
 function Password() {
   const client = useQueryClient();
@@ -102,13 +119,13 @@ function Password() {
       await client.invalidateQueries({ queryKey: sessionsQuery().queryKey });
     },
     onError: (error) => {
-      const { current_password: current, new_password: password } = formErrors(error, PASSWORD_FIELDS);
+      const { current_password: current, password } = formErrors(error, PASSWORD_FIELDS);
       form.setErrors({ ...(current && { current }), ...(password && { password }) });
     },
   });
   const wait = useSecondsLeft(change.error);
   const submit = form.onSubmit(({ current, password }) =>
-    change.mutate({ current_password: current, new_password: password }),
+    change.mutate({ current_password: current, password }),
   );
   return (
     <section className="panel panel-pad" aria-labelledby="password">
@@ -178,7 +195,7 @@ function sessionColumns(onEnd: (session: BrowserSession) => void): Column<Browse
       cell: (session) => (
         <span className={classes.browser}>
           {session.user_agent || "unknown"}{" "}
-          {session.current && <ToneBadge tone="good" label="This one" dot={false} />}
+          {session.is_current && <ToneBadge tone="good" label="This one" dot={false} />}
         </span>
       ),
     },
@@ -190,7 +207,7 @@ function sessionColumns(onEnd: (session: BrowserSession) => void): Column<Browse
       numeric: true,
       head: <span className="hidden-text">Actions</span>,
       cell: (session) =>
-        !session.current && (
+        !session.is_current && (
           <Button
             size="compact-xs"
             variant="default"

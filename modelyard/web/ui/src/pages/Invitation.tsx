@@ -2,7 +2,7 @@ import { Button, Divider, Stack, Text } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams } from "react-router";
 import type { Session } from "../api/api";
-import { acceptInvitation, type OpenInvitation } from "../api/people";
+import { acceptInvitation, joinAsNewPerson, type OpenInvitation } from "../api/people";
 import { invitationQuery } from "../api/peopleQueries";
 import { organizationsQuery, sessionQuery } from "../api/queries";
 import { FrontPage } from "../components/FrontPage";
@@ -92,7 +92,7 @@ function NewHere({ token, invitation }: WayInProps) {
   return (
     <>
       <NewPersonForm
-        make={(person) => acceptInvitation(token, person)}
+        make={(person) => joinAsNewPerson(token, person)}
         action="Create an account and join"
         next={goal(invitation)}
       />

@@ -12,7 +12,6 @@ import {
 import { invitationsQuery } from "../../api/peopleQueries";
 import { projectsQuery } from "../../api/queries";
 import { formErrors, formLevelError } from "../../lib/formErrors";
-import { absolute } from "../../lib/paths";
 import { ORGANIZATION_ROLES, PROJECT_ROLES } from "../../lib/roles";
 import { CopyLine } from "../Copy";
 import { FormError } from "../states";
@@ -43,8 +42,8 @@ export function InvitationForm({ opened, onClose, ...rest }: InvitationFormProps
         <Form {...rest} onMade={setMade} onCancel={close} />
       ) : (
         <Stack>
-          <Text>Send it yourself: it is shown this one time. Whoever opens it first comes in by it.</Text>
-          <CopyLine value={absolute(made.url)} label="the link" />
+          <Text>Send it yourself: it is shown this one time. Whoever accepts first comes in by it.</Text>
+          <CopyLine value={made.link} label="the link" />
           <Group justify="flex-end">
             <Button onClick={close} data-autofocus>
               I have copied it

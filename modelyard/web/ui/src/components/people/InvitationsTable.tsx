@@ -8,9 +8,18 @@ import { usePaged } from "../../api/queries";
 import { type Column, DataTable } from "../DataTable";
 import { ListBody } from "../ListBody";
 import { RelativeTime } from "../RelativeTime";
+import type { StatusLook } from "../../lib/status";
 import { EmptyState } from "../states";
+import { ToneBadge } from "../StatusBadge";
 
-/** Invitations that nobody has accepted yet. */
+const STATES: Record<Invitation["state"], { tone: StatusLook["tone"]; label: string }> = {
+  open: { tone: "busy", label: "Open" },
+  accepted: { tone: "good", label: "Accepted" },
+  expired: { tone: "quiet", label: "Expired" },
+  revoked: { tone: "quiet", label: "Revoked" },
+};
+
+/** An organization's invitations, and what became of them. */
 export function InvitationsTable({ organization }: { organization: string }) {
   const client = useQueryClient();
   const query = usePaged(invitationsQuery(organization));
@@ -25,7 +34,7 @@ export function InvitationsTable({ organization }: { organization: string }) {
       what="invitations"
       query={query}
       empty={
-        <EmptyState title="No open invitations">
+        <EmptyState title="No invitations yet">
           <Text>An invitation is a link by which somebody comes into the organization.</Text>
         </EmptyState>
       }
@@ -56,22 +65,33 @@ function columns(onRevoke: (id: string) => void, busy: boolean): Column<Invitati
         project === null ? role : `${role}, ${project_role ?? ""} in ${project}`,
     },
     { id: "by", head: "Invited by", cell: (invitation) => invitation.invited_by },
+    {
+      id: "state",
+      head: "State",
+      cell: ({ state, accepted_by }) => (
+        <>
+          <ToneBadge {...STATES[state]} />
+          {accepted_by !== null && <span className="dim"> by {accepted_by}</span>}
+        </>
+      ),
+    },
     { id: "ends", head: "Ends", cell: (invitation) => <RelativeTime at={invitation.expires_at} /> },
     {
       id: "actions",
       numeric: true,
       head: <span className="hidden-text">Actions</span>,
-      cell: ({ id, email }) => (
-        <Button
-          size="compact-xs"
-          variant="default"
-          disabled={busy}
-          aria-label={`Revoke the invitation for ${email || "whoever has the link"}`}
-          onClick={() => onRevoke(id)}
-        >
-          Revoke
-        </Button>
-      ),
+      cell: ({ id, email, state }) =>
+        state === "open" && (
+          <Button
+            size="compact-xs"
+            variant="default"
+            disabled={busy}
+            aria-label={`Revoke the invitation for ${email || "whoever has the link"}`}
+            onClick={() => onRevoke(id)}
+          >
+            Revoke
+          </Button>
+        ),
     },
   ];
 }
