@@ -8,6 +8,7 @@ from typing import Any
 
 from modelyard.config.settings import Settings
 from modelyard.core import db, outgoing
+from modelyard.core.access_cache import AccessCache
 from modelyard.core.artifacts.service import ArtifactService
 from modelyard.core.deployments.models import Deployment
 from modelyard.core.deployments.reconcile import Reconciler
@@ -47,6 +48,7 @@ class Services:
     guard: Guard
     plugin_blocks: PluginBlockService
     events: Events
+    access: AccessCache
     idempotency: IdempotencyService
     users: UserService
     sessions: SessionService
@@ -162,6 +164,7 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
         guard=guard,
         plugin_blocks=PluginBlockService(events=events, plugins=plugins, guard=guard, selected=guard.holds.exempt),
         events=events,
+        access=AccessCache(),
         idempotency=IdempotencyService(secrets),
         users=UserService(events),
         sessions=sessions,

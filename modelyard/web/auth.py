@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
+
 from flask import Flask, g, request
 
 from modelyard.core.errors import AuthenticationRequired, PermissionDenied
@@ -33,16 +36,24 @@ def _actor() -> Actor:
     address = request.remote_addr or ""
     token = _shown_token()
     if token is not None:
-        found = services().tokens.find(token)
+        view = services().access.view(hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest())
+        found = view.fetch("actor", lambda: _actor_of(token))
+        g.access = view
         if found is None:
             raise AuthenticationRequired("The token is unknown, wrong, expired or revoked.", hint="Make a new one.")
-        return actor_of_token(*found, request_id=g.request_id, address=address)
+        return replace(found, request_id=g.request_id, address=address)
     secret = request.cookies.get(COOKIE)
     user = services().sessions.find(secret) if secret else None
     if user is None:
         return anonymous_actor(request_id=g.request_id, address=address)
     _refuse_foreign_pages()
     return actor_of_user(user, request_id=g.request_id, address=address)
+
+
+def _actor_of(token: str) -> Actor | None:
+    """Look the token up; what is found counts for any request that shows it, and so do the roles it comes to know."""
+    found = services().tokens.find(token)
+    return actor_of_token(*found, request_id="", address="") if found else None
 
 
 def _shown_token() -> str | None:

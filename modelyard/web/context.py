@@ -6,6 +6,7 @@ from typing import cast
 
 from flask import current_app, g
 
+from modelyard.core.access_cache import AccessView
 from modelyard.core.bootstrap import Services
 from modelyard.core.identity.actor import Actor
 from modelyard.core.projects.access import find_project
@@ -25,6 +26,17 @@ def actor() -> Actor:
 def open_project(organization: str, slug: str) -> Project:
     """Return the project for the actor; a stranger gets `NotFound`."""
     return find_project(actor(), organization, slug)
+
+
+def open_logged_project(organization: str, slug: str) -> Project:
+    """Return the project for the actor, as `open_project` does, from the cache where a token is shown.
+
+    It is for requests that change nothing of the project itself: others would change what all requests see.
+    """
+    view: AccessView | None = g.get("access")
+    if view is None:
+        return open_project(organization, slug)
+    return view.fetch((organization, slug), lambda: open_project(organization, slug))
 
 
 def release_connection() -> None:

@@ -26,6 +26,7 @@ ERRORS: dict[type[errors.ModelyardError], tuple[HTTPStatus, str]] = {
     errors.AlreadyExists: (HTTPStatus.BAD_REQUEST, "RESOURCE_ALREADY_EXISTS"),
     errors.InvalidTransition: (HTTPStatus.BAD_REQUEST, "INVALID_STATE"),
     errors.LeaseLost: (HTTPStatus.CONFLICT, "ABORTED"),
+    errors.PreconditionFailed: (HTTPStatus.CONFLICT, "ABORTED"),
     errors.TooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "INVALID_PARAMETER_VALUE"),
     errors.AuthenticationRequired: (HTTPStatus.UNAUTHORIZED, "UNAUTHENTICATED"),
     errors.PermissionDenied: (HTTPStatus.FORBIDDEN, "PERMISSION_DENIED"),
@@ -36,6 +37,8 @@ ERRORS: dict[type[errors.ModelyardError], tuple[HTTPStatus, str]] = {
     errors.PluginNotFound: (HTTPStatus.BAD_REQUEST, "INVALID_STATE"),
     errors.PluginTimeout: (HTTPStatus.GATEWAY_TIMEOUT, "DEADLINE_EXCEEDED"),
     errors.PluginUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "TEMPORARILY_UNAVAILABLE"),
+    errors.PluginSuspended: (HTTPStatus.SERVICE_UNAVAILABLE, "TEMPORARILY_UNAVAILABLE"),
+    errors.PluginRefused: (HTTPStatus.INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
     errors.PluginContractError: (HTTPStatus.INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
 }
 CODE_OF_STATUS = {

@@ -16,7 +16,7 @@ from modelyard.core.identity.policy import require_sign_in
 from modelyard.core.names import SLUG
 from modelyard.core.projects.access import authorize
 from modelyard.core.projects.models import Organization, Project
-from modelyard.web.context import actor, open_project, services
+from modelyard.web.context import actor, open_logged_project, services
 from modelyard.web.mlflow import artifacts, errors, router
 from modelyard.web.mlflow.errors import EndpointNotFound
 from modelyard.web.mlflow.router import Context
@@ -67,7 +67,7 @@ def _page(organization: str, project: str) -> AnyResponse:
 
 
 def _in_project(organization: str, project: str, path: str) -> Response:
-    return _probe(path) or _answer(Context(actor(), open_project(organization, project), services()), path)
+    return _probe(path) or _answer(Context(actor(), open_logged_project(organization, project), services()), path)
 
 
 def _in_bound_project(version: str, path: str) -> Response:
