@@ -7,7 +7,7 @@ import type { components, paths } from "./schema";
  * The single door to the server. Types come from its OpenAPI document (`npm run types`); what the document leaves
  * optional the server always sends, so `Full` takes the question marks away in this one place.
  */
-type Full<T> = T extends (infer Item)[]
+export type Full<T> = T extends (infer Item)[]
   ? Full<Item>[]
   : T extends object
     ? { [Key in keyof T]-?: Full<Exclude<T[Key], undefined>> }

@@ -1,4 +1,5 @@
-import { all, call, type Page, type Scope, type Session, signIn } from "./api";
+import { all, call, type Full, type Page, type Scope, type Session, signIn } from "./api";
+import type { components } from "./schema";
 
 /** People: how they come in, what they may, and who they are. Types by hand until the document has them all. */
 
@@ -97,10 +98,7 @@ export const listSessions = (cursor?: string, signal?: AbortSignal) =>
 export const endSession = (id: string) => call<undefined>("DELETE", ["account", "sessions", id]);
 
 // Members
-export interface Member {
-  user: { username: string; display_name: string };
-  role: string;
-}
+export type Member = Full<components["schemas"]["Member"]>;
 /** Where somebody is a member: an organization, or a project of it. */
 export interface MembersOf {
   organization: string;

@@ -5,7 +5,7 @@ import { json, page, problem, PROJECT, stubFetch } from "../test/server";
 
 const O = "/api/v1/organizations/acme";
 const ACME = { id: "o1", slug: "acme", name: "Acme", role: "owner", created_at: "2026-01-01T00:00:00Z" };
-const member = (username: string, role: string) => ({ user: { username, display_name: "" }, role });
+const member = (username: string, role: string) => ({ username, display_name: "", role });
 const BO = member("bo", "member");
 const INVITATION = {
   id: "i1",

@@ -4,7 +4,7 @@ import { renderAt } from "../test/render";
 import { json, P, page, problem, PROJECT, stubFetch } from "../test/server";
 
 const O = "/api/v1/organizations/acme";
-const member = (username: string, role: string) => ({ user: { username, display_name: "" }, role });
+const member = (username: string, role: string) => ({ username, display_name: "", role });
 
 test("a member of the organization gets a role, and loses it again", async () => {
   let members: object[] = [];

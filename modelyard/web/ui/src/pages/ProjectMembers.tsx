@@ -56,9 +56,9 @@ function AddMember({ scope }: { scope: Scope }) {
             label="Member of the organization"
             data={[
               { value: "", label: "Choose…" },
-              ...everybody.map(({ user }) => ({
-                value: user.username,
-                label: user.display_name ? `${user.display_name} (${user.username})` : user.username,
+              ...everybody.map(({ username, display_name }) => ({
+                value: username,
+                label: display_name ? `${display_name} (${username})` : username,
               })),
             ]}
             {...form.getInputProps("username")}

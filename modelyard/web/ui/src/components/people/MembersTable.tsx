@@ -32,14 +32,14 @@ export function MembersTable({ of, name, roles, admin }: MembersTableProps) {
       <Modal
         opened={going !== null}
         onClose={() => setGoing(null)}
-        title={going?.user.username === me ? `Leave ${name}?` : `Remove ${going?.user.username ?? ""}?`}
+        title={going?.username === me ? `Leave ${name}?` : `Remove ${going?.username ?? ""}?`}
       >
         {going !== null && (
           <GoQuestion
             of={of}
             name={name}
             member={going}
-            self={going.user.username === me}
+            self={going.username === me}
             onClose={() => setGoing(null)}
           />
         )}
@@ -58,7 +58,7 @@ export function MembersTable({ of, name, roles, admin }: MembersTableProps) {
             label={`Members of ${name}`}
             columns={columns({ roles, admin, me, onRole: change.mutate, onGo: setGoing })}
             rows={items}
-            rowKey={(member) => member.user.username}
+            rowKey={(member) => member.username}
             busy={change.isPending}
           />
         )}
@@ -94,25 +94,24 @@ function columns({ roles, admin, me, onRole, onGo }: ColumnsProps): Column<Membe
     {
       id: "name",
       head: "Name",
-      cell: ({ user }) => (
+      cell: ({ username, display_name }) => (
         <>
-          <strong>{user.display_name || user.username}</strong>{" "}
-          <span className="mono dim">{user.username}</span>
+          <strong>{display_name || username}</strong> <span className="mono dim">{username}</span>
         </>
       ),
     },
     {
       id: "role",
       head: "Role",
-      cell: ({ user, role }) =>
+      cell: ({ username, role }) =>
         admin ? (
           <NativeSelect
             size="xs"
             w={120}
-            aria-label={`Role of ${user.username}`}
+            aria-label={`Role of ${username}`}
             data={[...roles]}
             value={role}
-            onChange={(event) => onRole({ username: user.username, role: event.currentTarget.value })}
+            onChange={(event) => onRole({ username, role: event.currentTarget.value })}
           />
         ) : (
           role
@@ -123,13 +122,13 @@ function columns({ roles, admin, me, onRole, onGo }: ColumnsProps): Column<Membe
       numeric: true,
       head: <span className="hidden-text">Actions</span>,
       cell: (member) => {
-        const self = member.user.username === me;
+        const self = member.username === me;
         return (
           (admin || self) && (
             <Button
               size="compact-xs"
               variant="default"
-              aria-label={self ? "Leave" : `Remove ${member.user.username}`}
+              aria-label={self ? "Leave" : `Remove ${member.username}`}
               onClick={() => onGo(member)}
             >
               {self ? "Leave" : "Remove"}
@@ -153,7 +152,7 @@ function GoQuestion({ of, name, member, self, onClose }: GoQuestionProps) {
   const client = useQueryClient();
   const navigate = useNavigate();
   const go = useMutation({
-    mutationFn: () => (self ? leave(of) : removeMember(of, member.user.username)),
+    mutationFn: () => (self ? leave(of) : removeMember(of, member.username)),
     onSuccess: async () => {
       onClose();
       await client.invalidateQueries({ queryKey: peopleKey(of.organization) });
@@ -167,7 +166,7 @@ function GoQuestion({ of, name, member, self, onClose }: GoQuestionProps) {
     <>
       <FormError error={go.error} />
       <Text>
-        {self ? "You lose" : `${member.user.username} loses`} the role {member.role} in {name}
+        {self ? "You lose" : `${member.username} loses`} the role {member.role} in {name}
         {of.project === undefined && " and every role in its projects"}.
       </Text>
       <Group justify="flex-end" mt="md">
