@@ -34,7 +34,6 @@ export function NewPersonForm({ make, action, next }: NewPersonFormProps) {
   const create = useMutation({
     mutationFn: make,
     onSuccess: async (session) => {
-      client.clear();
       client.setQueryData(sessionQuery.queryKey, session);
       await navigate(next, { replace: true });
     },

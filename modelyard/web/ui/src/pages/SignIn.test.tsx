@@ -58,7 +58,7 @@ test("signing out ends the session", async () => {
   });
   const router = renderAt("/tokens");
   const user = userEvent.setup();
-  await user.click(await screen.findByRole("button", { name: "Account of ana" }));
+  await user.click(await screen.findByRole("button", { name: /^Account of ana/ }));
   await user.click(await screen.findByRole("menuitem", { name: "Sign out" }));
   await screen.findByLabelText("Password");
   expect(router.state.location.pathname).toBe("/sign-in");

@@ -155,11 +155,12 @@ function GoQuestion({ of, name, member, self, onClose }: GoQuestionProps) {
     mutationFn: () => (self ? leave(of) : removeMember(of, member.username)),
     onSuccess: async () => {
       onClose();
-      await client.invalidateQueries({ queryKey: peopleKey(of.organization) });
-      if (!self) return;
+      if (!self) return client.invalidateQueries({ queryKey: peopleKey(of.organization) });
+      // Away first: what this page shows is not for whoever has left.
+      await navigate(of.project === undefined ? paths.home() : paths.organization(of.organization));
+      client.removeQueries({ queryKey: peopleKey(of.organization) });
       await client.invalidateQueries({ queryKey: organizationsQuery.queryKey });
       await client.invalidateQueries({ queryKey: projectsQuery(of.organization).queryKey });
-      await navigate(of.project === undefined ? paths.home() : paths.organization(of.organization));
     },
   });
   return (
