@@ -15,6 +15,7 @@ from typing import Any
 
 from modelyard.core.db import atomic, database, is_postgresql
 from modelyard.core.errors import Conflict
+from modelyard.core.group_commit import write_together
 from modelyard.core.interfaces import Tracker
 from modelyard.core.tracking.entities import RUN_NAME_TAG, Metric, Page, as_number
 from modelyard.core.tracking.paging import PointPosition, fingerprint, make_token, read_token
@@ -25,7 +26,6 @@ from modelyard.plugins.sql_tracker.rows import (
     keys_of_models,
     set_values,
     touch_active_run,
-    transaction,
 )
 
 COPY_FROM = 100
@@ -88,8 +88,9 @@ class LoggingVerbs(Tracker):
         params: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        """Write it in one transaction."""
-        with transaction():
+        """Write it in one transaction, on SQLite together with what others are writing at the same moment."""
+
+        def write() -> None:
             run_key = touch_active_run(project_id, run_id)
             differing = add_values("run_param", "run_id", run_key, dict(params or {}))
             if differing:
@@ -100,6 +101,8 @@ class LoggingVerbs(Tracker):
             if metrics:
                 _write_metrics(run_key, metrics)
                 _write_model_metrics(project_id, run_key, [metric for metric in metrics if metric.model_id])
+
+        write_together(write)
 
     def metric_history(
         self, project_id: int, run_id: str, key: str, *, max_results: int | None = None, page_token: str | None = None
