@@ -25,7 +25,10 @@ def addresses(site: Site) -> list[str]:
         f"{PLACE}/models",
         f"{PLACE}/models/risk",
         f"{PLACE}/deployments",
+        f"{PLACE}/activity?actor=nobody",
         f"{PLACE}/activity",
+        f"{PLACE}/members",
+        f"{PLACE}/settings",
         "/plugins",
         "/tokens",
         "/a/b/c/d",
@@ -49,8 +52,9 @@ def test_no_page_has_a_barrier_or_is_too_wide(new_page: Any, site: Site, color_s
     found["the account's menu"] = barriers(page)
     page.goto("about:blank")
     page.context.clear_cookies()
-    page.goto("/sign-in")
-    found["/sign-in"] = barriers(page)
+    for address in ("/sign-in", "/setup/link", "/reset-password/link"):
+        page.goto(address)
+        found[address] = barriers(page)
     assert {name: complaints for name, complaints in found.items() if complaints} == {}
 
 

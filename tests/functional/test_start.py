@@ -35,6 +35,8 @@ def refused(environment: dict[str, str], *arguments: str) -> str:
         ("MODELYARD_SECRET_KEYS", "abc", "no Fernet key"),
         ("MODELYARD_PLUGINS_STORAGE", "nope", "'nope'"),
         ("MODELYARD_OUTGOING_ALLOWED_NETWORKS", "10.0.0.0/33", "10.0.0.0/33"),
+        ("MODELYARD_OIDC_ISSUER", "http://id.example.com", "oidc.issuer 'http://id.example.com'"),
+        ("MODELYARD_OIDC_ROLE_MAPPINGS", "ml=acme:boss", "'boss'"),
         ("MODELYARD_SERVER_THREADS", "0", "server.threads = 0"),
         ("MODELYARD_SERVER_PROT", "1", "MODELYARD_SERVER_PROT is no setting"),
         ("MODELYARD_DATABASE_URL", "postgresql://x:y@h:abc/z", "database.url"),

@@ -52,6 +52,7 @@ class ProviderStub:
                 """Say nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.handle_error = lambda *given: None  # type: ignore[method-assign] # who hung up is no news
         self.issuer = f"http://127.0.0.1:{self._server.server_port}"
         self.answers: dict[str, Callable[[], Answer]] = {
             "/.well-known/openid-configuration": lambda: (200, self.metadata()),

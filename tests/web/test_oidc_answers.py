@@ -67,8 +67,9 @@ LATER = 4_000_000_000  # the year 2096
     "claims",
     [
         {"nonce": "another"}, {"nonce": None}, {"aud": "another"}, {"aud": None}, {"aud": ["another"]},
-        {"aud": [CLIENT_ID, "another"]}, {"aud": [CLIENT_ID, "another"], "azp": "another"}, {"iss": "https://evil.example"},
-        {"iss": None}, {"exp": 1}, {"exp": None}, {"exp": "soon"}, {"iat": LATER}, {"nbf": LATER}, {"sub": None},
+        {"aud": "another", "azp": CLIENT_ID}, {"aud": [CLIENT_ID, "another"]},
+        {"aud": [CLIENT_ID, "another"], "azp": "another"}, {"iss": "https://evil.example"}, {"iss": None},
+        {"exp": 1}, {"exp": None}, {"exp": "soon"}, {"iat": LATER}, {"nbf": LATER}, {"sub": None},
         {"sub": ""}, {"at_hash": "wrong"},
     ],
     ids=str,

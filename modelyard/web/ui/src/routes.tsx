@@ -12,6 +12,15 @@ export const routes: RouteObject[] = [
     HydrateFallback: RouteLoading,
     children: [
       { path: "sign-in", lazy: async () => ({ Component: (await import("./pages/SignIn")).SignIn }) },
+      { path: "setup/:token", lazy: async () => ({ Component: (await import("./pages/Setup")).Setup }) },
+      {
+        path: "reset-password/:token",
+        lazy: async () => ({ Component: (await import("./pages/ResetPassword")).ResetPassword }),
+      },
+      {
+        path: "invitations/:token",
+        lazy: async () => ({ Component: (await import("./pages/Invitation")).Invitation }),
+      },
       {
         Component: RequireSession,
         children: [
@@ -23,10 +32,20 @@ export const routes: RouteObject[] = [
                 path: "plugins",
                 lazy: async () => ({ Component: (await import("./pages/Plugins")).Plugins }),
               },
+              {
+                path: "account",
+                lazy: async () => ({ Component: (await import("./pages/Account")).Account }),
+              },
               { path: "tokens", lazy: async () => ({ Component: (await import("./pages/Tokens")).Tokens }) },
               {
                 path: ":organization",
                 lazy: async () => ({ Component: (await import("./pages/Projects")).Projects }),
+              },
+              {
+                path: ":organization/-/members",
+                lazy: async () => ({
+                  Component: (await import("./pages/OrganizationMembers")).OrganizationMembers,
+                }),
               },
               {
                 path: ":organization/:project",
@@ -50,6 +69,18 @@ export const routes: RouteObject[] = [
                   {
                     path: "activity",
                     lazy: async () => ({ Component: (await import("./pages/Activity")).Activity }),
+                  },
+                  {
+                    path: "members",
+                    lazy: async () => ({
+                      Component: (await import("./pages/ProjectMembers")).ProjectMembers,
+                    }),
+                  },
+                  {
+                    path: "settings",
+                    lazy: async () => ({
+                      Component: (await import("./pages/ProjectSettings")).ProjectSettings,
+                    }),
                   },
                 ],
               },

@@ -9,6 +9,8 @@ export interface Problem {
   hint: string | null;
   requestId: string | null;
   fields: FieldErrors;
+  /** How long to wait before it is worth another try, where the server says so. */
+  retryAfterSeconds?: number;
 }
 
 /** The one error that the pages see: every failed call, answered or not, ends as an ApiError. */
@@ -62,7 +64,13 @@ export async function errorFrom(response: Response): Promise<ApiError> {
     hint: text(body.hint),
     requestId: text(body.request_id) ?? response.headers.get("X-Request-ID"),
     fields: readFieldErrors(body.errors),
+    retryAfterSeconds: secondsOf(response.headers.get("Retry-After")),
   });
+}
+
+/** Retry-After may be a date, too; only our own server is asked, which sends seconds. */
+function secondsOf(header: string | null): number | undefined {
+  return header !== null && /^\d+$/.test(header) ? Number(header) : undefined;
 }
 
 export function toApiError(error: unknown): ApiError {

@@ -27,7 +27,7 @@ export function interval(query: AnyQuery, relaxed = false): number | false {
 }
 
 const polled = { refetchInterval: (query: AnyQuery) => interval(query), refetchIntervalInBackground: true };
-const polledSlowly = {
+export const polledSlowly = {
   refetchInterval: (query: AnyQuery) => interval(query, true),
   refetchIntervalInBackground: true,
 };
@@ -40,7 +40,7 @@ function keepWithin<T>(keyStart: readonly unknown[]) {
       : undefined;
 }
 
-function paged<T>(
+export function paged<T>(
   queryKey: readonly unknown[],
   fetchPage: (cursor: string | undefined, signal: AbortSignal) => Promise<api.Page<T>>,
   keep: readonly unknown[] = queryKey,
@@ -167,8 +167,12 @@ export const logsQuery = (scope: api.Scope, deployment: string) =>
     queryFn: ({ signal }) => api.getLogs(scope, deployment, signal),
     ...polled,
   });
-export const eventsQuery = (scope: api.Scope) =>
-  paged([...scopeKey(scope), "events"], (cursor, signal) => api.listEvents(scope, cursor, signal));
+export const eventsQuery = (scope: api.Scope, wanted: api.EventsQuery) =>
+  paged(
+    [...scopeKey(scope), "events", wanted],
+    (cursor, signal) => api.listEvents(scope, wanted, cursor, signal),
+    [...scopeKey(scope), "events"],
+  );
 
 export const pluginsQuery = queryOptions({
   queryKey: ["plugins"],

@@ -128,7 +128,10 @@ function UserMenu({ session }: { session: Session }) {
   return (
     <Menu position="bottom-end" width={220}>
       <Menu.Target>
-        <UnstyledButton className={classes.user} aria-label={`Account of ${user.username}`}>
+        <UnstyledButton
+          className={classes.user}
+          aria-label={["Account of", user.username, user.display_name].join(" ").trim()}
+        >
           <UserIcon />
           <span className={classes.userName}>{user.display_name || user.username}</span>
         </UnstyledButton>
@@ -140,6 +143,9 @@ function UserMenu({ session }: { session: Session }) {
         </Menu.Label>
         <Menu.Item component={Link} to={paths.home()}>
           Projects
+        </Menu.Item>
+        <Menu.Item component={Link} to={paths.account()}>
+          Your account
         </Menu.Item>
         <Menu.Item component={Link} to={paths.tokens()}>
           API tokens

@@ -6,7 +6,12 @@ export const paths = {
   signIn: () => "/sign-in",
   plugins: () => "/plugins",
   tokens: () => "/tokens",
+  account: () => "/account",
+  setup: (token: string) => `/setup/${part(token)}`,
+  resetPassword: (token: string) => `/reset-password/${part(token)}`,
+  invitation: (token: string) => `/invitations/${part(token)}`,
   organization: (organization: string) => `/${part(organization)}`,
+  members: (organization: string) => `/${part(organization)}/-/members`,
   project: (organization: string, project: string) => `/${part(organization)}/${part(project)}`,
   runs: (organization: string, project: string) => `/${part(organization)}/${part(project)}/runs`,
   run: (organization: string, project: string, run: string) =>
@@ -17,6 +22,10 @@ export const paths = {
   deployments: (organization: string, project: string) =>
     `/${part(organization)}/${part(project)}/deployments`,
   activity: (organization: string, project: string) => `/${part(organization)}/${part(project)}/activity`,
+  projectMembers: (organization: string, project: string) =>
+    `/${part(organization)}/${part(project)}/members`,
+  projectSettings: (organization: string, project: string) =>
+    `/${part(organization)}/${part(project)}/settings`,
 };
 
 /**

@@ -71,3 +71,26 @@ test("nothing yet, and a failure that can be tried again", async () => {
   await userEvent.click(screen.getByRole("button", { name: "Try again" }));
   expect(await screen.findByText("Nothing has happened yet")).toBeInTheDocument();
 });
+
+test("events are filtered by who, what and when, and the address keeps it", async () => {
+  const calls = stubFetch({
+    [`GET ${P}`]: () => json(PROJECT),
+    [`GET ${P}/events`]: (call) => page(call.query.get("actor") === "bo" ? [] : [PROMOTED]),
+  });
+  const router = renderAt("/acme/churn/activity?object_kind=model_version");
+  await screen.findByRole("link", { name: "risk v3" });
+  expect(screen.getByLabelText("About")).toHaveValue("model_version");
+  const user = userEvent.setup();
+  await user.type(screen.getByLabelText("Who"), "bo");
+  await user.type(screen.getByLabelText("From"), "2026-01-31");
+  await user.click(screen.getByRole("button", { name: "Filter" }));
+  expect(await screen.findByText("Nothing of that kind has happened")).toBeInTheDocument();
+  expect(router.state.location.search).toBe("?actor=bo&object_kind=model_version&from=2026-01-31");
+  const asked = calls.filter((call) => call.query.get("actor") === "bo")[0]?.query;
+  expect(asked?.get("object_kind")).toBe("model_version");
+  expect(asked?.get("from")).toBe(new Date(2026, 0, 31).toISOString());
+  expect(asked?.has("to")).toBe(false);
+  await user.click(screen.getByRole("button", { name: "Show all events" }));
+  expect(await screen.findByRole("link", { name: "risk v3" })).toBeInTheDocument();
+  expect(screen.getByLabelText("Who")).toHaveValue("");
+});

@@ -1,35 +1,53 @@
-import { Text } from "@mantine/core";
+import { Anchor, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "react-router";
+import { Link, useSearchParams } from "react-router";
 import type { PlatformEvent, Scope } from "../api/api";
 import { eventsQuery, projectQuery, usePaged } from "../api/queries";
+import { EventFilter } from "../components/EventFilter";
 import { ListBody } from "../components/ListBody";
 import { PageTitle } from "../components/PageTitle";
 import { RelativeTime } from "../components/RelativeTime";
 import { EmptyState } from "../components/states";
 import { useScope } from "../components/useScope";
+import { readFilter, writeFilter } from "../lib/eventFilter";
 import { changes, thing } from "../lib/events";
 import { sentence } from "../lib/format";
 import classes from "./Activity.module.css";
 
 export function Activity() {
   const scope = useScope();
-  const query = usePaged(eventsQuery(scope));
+  const [search, setSearch] = useSearchParams();
+  const { days, wanted } = readFilter(search);
+  const query = usePaged(eventsQuery(scope, wanted));
   const project = useQuery(projectQuery(scope)).data;
   return (
     <>
       <PageTitle parts={["Activity", project?.name ?? scope.project]} />
       <h2 className="hidden-text">Activity</h2>
+      <EventFilter
+        // Changed from outside, as by the back button, it begins anew.
+        key={search.toString()}
+        value={days}
+        onApply={(value) => setSearch(writeFilter(value))}
+      />
       <ListBody
         what="events"
         query={query}
         empty={
-          <EmptyState title="Nothing has happened yet">
-            <Text>
-              Runs that end, versions that change their stage, deployments that become ready: each stands here
-              with who did it and when.
-            </Text>
-          </EmptyState>
+          Object.keys(wanted).length > 0 ? (
+            <EmptyState title="Nothing of that kind has happened">
+              <Anchor component="button" onClick={() => setSearch({})}>
+                Show all events
+              </Anchor>
+            </EmptyState>
+          ) : (
+            <EmptyState title="Nothing has happened yet">
+              <Text>
+                Runs that end, versions that change their stage, deployments that become ready: each stands
+                here with who did it and when.
+              </Text>
+            </EmptyState>
+          )
         }
       >
         {(items) => (

@@ -7,6 +7,7 @@ import { PageTitle } from "../components/PageTitle";
 import { ErrorState, LoadingRows } from "../components/states";
 import { useScope } from "../components/useScope";
 import { absolute, paths } from "../lib/paths";
+import { isAdmin } from "../lib/roles";
 import classes from "./Project.module.css";
 
 /** What is around the tabs of a project. */
@@ -48,6 +49,8 @@ export function Project() {
     { label: "Models", to: paths.models(organization, slug) },
     { label: "Deployments", to: paths.deployments(organization, slug) },
     { label: "Activity", to: paths.activity(organization, slug) },
+    { label: "Members", to: paths.projectMembers(organization, slug) },
+    ...(isAdmin(project.role) ? [{ label: "Settings", to: paths.projectSettings(organization, slug) }] : []),
   ];
   return (
     <>

@@ -141,11 +141,16 @@ function OrganizationSection({ organization, list, top = false }: SectionProps) 
             {organization.role && `, you are ${organization.role}`}
           </Text>
         </Group>
-        {mayCreate && (
-          <Button size="xs" leftSection={<PlusIcon size={14} />} onClick={create} style={{ flex: "none" }}>
-            New project
+        <Group gap={8} wrap="nowrap" style={{ flex: "none" }}>
+          <Button component={Link} to={paths.members(organization.slug)} size="xs" variant="default">
+            Members
           </Button>
-        )}
+          {mayCreate && (
+            <Button size="xs" leftSection={<PlusIcon size={14} />} onClick={create}>
+              New project
+            </Button>
+          )}
+        </Group>
       </Group>
       <CreateProject organization={organization.slug} opened={creating} onClose={() => setCreating(false)} />
       <ProjectList organization={organization} list={list} mayCreate={mayCreate} />
