@@ -40,6 +40,61 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/account/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Change one's password; all other sessions end. */
+        put: operations["put_password"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List one's sessions, newest first. */
+        get: operations["get_account_sessions"];
+        put?: never;
+        post?: never;
+        /** End all one's sessions but the one that asks. */
+        delete: operations["delete_account_sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End a session: from now on every process refuses its cookie. */
+        delete: operations["delete_account_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tokens": {
         parameters: {
             query?: never;
@@ -73,6 +128,168 @@ export interface paths {
         post?: never;
         /** Revoke a token: from now on every process refuses it. */
         delete: operations["delete_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List all users (instance administrators). */
+        get: operations["get_users"];
+        put?: never;
+        /** Make a user (instance administrators), with a password or a link that sets it. */
+        post: operations["post_users"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{username}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's name. */
+                username: string;
+            };
+            cookie?: never;
+        };
+        /** Show a user: oneself, or for an instance administrator anybody. */
+        get: operations["get_user"];
+        put?: never;
+        post?: never;
+        /** Delete a user with their roles, sessions and tokens (instance administrators). */
+        delete: operations["delete_user"];
+        options?: never;
+        head?: never;
+        /** Change a user; the last active instance administrator stays one. */
+        patch: operations["patch_user"];
+        trace?: never;
+    };
+    "/api/v1/users/{username}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's name. */
+                username: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End all sessions of a user (instance administrators). */
+        delete: operations["delete_user_sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{username}/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's name. */
+                username: string;
+            };
+            cookie?: never;
+        };
+        /** List a user's tokens, newest first (instance administrators). */
+        get: operations["get_user_tokens"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{username}/tokens/{token_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's name. */
+                username: string;
+                /** @description The token's id. */
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revoke a user's token (instance administrators). */
+        delete: operations["delete_user_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{username}/password-reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's name. */
+                username: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a link by which the user sets a password within 24 hours, once (instance administrators). */
+        post: operations["post_user_password_reset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/password-resets/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The secret part of a one-time link. */
+                token: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Set the password that the link is for; all sessions of its user end. */
+        post: operations["post_password_reset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/setup/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The secret part of a one-time link. */
+                token: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make the first instance administrator, by the link that `modelyard serve` printed. */
+        post: operations["post_setup"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -123,6 +340,7 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's id, which stays when its slug is free again. */
                 organization_id: string;
             };
             cookie?: never;
@@ -248,6 +466,7 @@ export interface paths {
             path: {
                 /** @description The organization's slug. */
                 organization: string;
+                /** @description The invitation's id. */
                 invitation_id: string;
             };
             cookie?: never;
@@ -267,6 +486,7 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The secret part of a one-time link. */
                 token: string;
             };
             cookie?: never;
@@ -286,6 +506,7 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /** @description The secret part of a one-time link. */
                 token: string;
             };
             cookie?: never;
@@ -295,6 +516,98 @@ export interface paths {
         /** Join; with nobody signed in an account is made, and the answer is that of a sign-in. */
         post: operations["post_acceptance"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/service-accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+            };
+            cookie?: never;
+        };
+        /** List the service accounts by name. */
+        get: operations["get_service_accounts"];
+        put?: never;
+        /** Make a service account: a member of the organization with no role in any project yet. */
+        post: operations["post_service_accounts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/service-accounts/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description What people call it. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        /** Show a service account. */
+        get: operations["get_service_account"];
+        put?: never;
+        post?: never;
+        /** Delete a service account with its roles and tokens. */
+        delete: operations["delete_service_account"];
+        options?: never;
+        head?: never;
+        /** Change or disable a service account; a disabled one's tokens are refused at once. */
+        patch: operations["patch_service_account"];
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/service-accounts/{name}/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description What people call it. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        /** List its tokens, newest first. */
+        get: operations["get_service_account_tokens"];
+        put?: never;
+        /** Make a token for it; the answer is the only place that ever shows it. */
+        post: operations["post_service_account_tokens"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/service-accounts/{name}/tokens/{token_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description What people call it. */
+                name: string;
+                /** @description The token's id. */
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revoke a token: from now on every process refuses it. */
+        delete: operations["delete_service_account_token"];
         options?: never;
         head?: never;
         patch?: never;
@@ -352,6 +665,7 @@ export interface paths {
             path: {
                 /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's id, which stays when its slug is free again. */
                 project_id: string;
             };
             cookie?: never;
@@ -1570,9 +1884,40 @@ export interface components {
             password: boolean;
             oidc: components["schemas"]["OidcOption"] | null;
         };
+        /**
+         * @example {
+         *       "current_password": "correct horse battery",
+         *       "password": "staple battery horse"
+         *     }
+         */
+        PasswordChange: {
+            /** @description The password as it is now. */
+            current_password: string;
+            /** @description 10 to 1024 characters. */
+            password: string;
+        };
+        SignedInSession: {
+            id: string;
+            address: string;
+            user_agent: string;
+            /** @description Whether it is the caller's. */
+            is_current: boolean;
+            /** Format: date-time */
+            readonly created_at?: string;
+            /** Format: date-time */
+            readonly last_seen_at?: string;
+            /** Format: date-time */
+            readonly expires_at?: string;
+        };
+        SignedInSessionPage: {
+            items: components["schemas"]["SignedInSession"][];
+            next_cursor: string | null;
+        };
         Token: {
             id: string;
             name: string;
+            /** @description How the token begins. */
+            prefix: string;
             scopes: string[];
             /** @description `organization/project` it is bound to. */
             project: string | null;
@@ -1610,14 +1955,9 @@ export interface components {
              *       "write"
              *     ]
              */
-            scopes?: ("read" | "write" | "deploy" | "admin")[];
+            scopes?: ("read" | "write" | "deploy" | "admin" | "metrics")[];
             /**
-             * @description The organization's slug.
-             * @default null
-             */
-            organization?: string | null;
-            /**
-             * @description Bind it to this project of `organization`.
+             * @description Bind it to this project of the organization.
              * @default null
              */
             project?: string | null;
@@ -1626,10 +1966,17 @@ export interface components {
              * @default null
              */
             expires_in_days?: number | null;
+            /**
+             * @description The organization of `project`.
+             * @default null
+             */
+            organization?: string | null;
         };
         CreatedToken: {
             id: string;
             name: string;
+            /** @description How the token begins. */
+            prefix: string;
             scopes: string[];
             /** @description `organization/project` it is bound to. */
             project: string | null;
@@ -1640,6 +1987,127 @@ export interface components {
             /** Format: date-time */
             readonly last_used_at?: string | null;
             token: string;
+        };
+        Account: {
+            id: string;
+            username: string;
+            display_name: string;
+            is_instance_admin: boolean;
+            email: string;
+            /** @description `person`, or `service` for a service account. */
+            kind: string;
+            disabled: boolean;
+            /** Format: date-time */
+            readonly created_at?: string;
+        };
+        AccountPage: {
+            items: components["schemas"]["Account"][];
+            next_cursor: string | null;
+        };
+        /**
+         * @example {
+         *       "username": "bo",
+         *       "display_name": "Bo",
+         *       "email": "bo@example.com"
+         *     }
+         */
+        NewUser: {
+            /**
+             * @description The user's name.
+             * @example ada
+             */
+            username: string;
+            /**
+             * @description 10 to 1024 characters; without one the answer has a link that sets it.
+             * @default null
+             */
+            password?: string | null;
+            /**
+             * @description What people are shown.
+             * @default
+             */
+            display_name?: string;
+            /**
+             * @description An e-mail address, to be shown.
+             * @default
+             */
+            email?: string;
+            /**
+             * @description Whether it administers the server.
+             * @default false
+             */
+            is_instance_admin?: boolean;
+        };
+        PasswordLink: {
+            url: string;
+            /** Format: date-time */
+            expires_at?: string;
+        };
+        CreatedUser: {
+            id: string;
+            username: string;
+            display_name: string;
+            is_instance_admin: boolean;
+            email: string;
+            /** @description `person`, or `service` for a service account. */
+            kind: string;
+            disabled: boolean;
+            /** Format: date-time */
+            readonly created_at?: string;
+            password_link: components["schemas"]["PasswordLink"] | null;
+        };
+        /**
+         * @example {
+         *       "display_name": "Ada Lovelace"
+         *     }
+         */
+        UserChanges: {
+            /** @description What people are shown. */
+            display_name?: string;
+            /**
+             * @description An e-mail address, to be shown.
+             * @example ada@example.com
+             */
+            email?: string;
+            /** @description For instance administrators. */
+            is_instance_admin?: boolean;
+            /** @description For instance administrators; ends the user's sessions. */
+            disabled?: boolean;
+        };
+        /**
+         * @example {
+         *       "password": "correct horse battery"
+         *     }
+         */
+        Password: {
+            /** @description 10 to 1024 characters. */
+            password: string;
+        };
+        /**
+         * @example {
+         *       "username": "ada",
+         *       "password": "correct horse battery",
+         *       "display_name": "Ada"
+         *     }
+         */
+        Setup: {
+            /**
+             * @description The user's name.
+             * @example ada
+             */
+            username: string;
+            /** @description 10 to 1024 characters. */
+            password: string;
+            /**
+             * @description What people are shown.
+             * @default
+             */
+            display_name?: string;
+            /**
+             * @description An e-mail address, to be shown.
+             * @default
+             */
+            email?: string;
         };
         Organization: {
             id: string;
@@ -1682,12 +2150,22 @@ export interface components {
              */
             owner?: string | null;
         };
+        /**
+         * @example {
+         *       "name": "Acme Research"
+         *     }
+         */
         OrganizationChanges: {
             /** @description A slug that it had before leads to it, too, until another one takes that. */
             slug?: string;
             /** @description What people call it. */
             name?: string;
         };
+        /**
+         * @example {
+         *       "slug": "churn-2"
+         *     }
+         */
         Restore: {
             /**
              * @description Another slug, where its own was taken meanwhile.
@@ -1695,6 +2173,12 @@ export interface components {
              */
             slug?: string | null;
         };
+        /**
+         * @example {
+         *       "username": "bo",
+         *       "keep_role": "admin"
+         *     }
+         */
         Transfer: {
             /** @description A member; the owner from now on. */
             username: string;
@@ -1708,6 +2192,8 @@ export interface components {
         Member: {
             username: string;
             display_name: string;
+            /** @description `person`, or `service` for a service account. */
+            kind: string;
             role: string;
             /** Format: date-time */
             readonly created_at?: string;
@@ -1749,6 +2235,14 @@ export interface components {
             items: components["schemas"]["Invitation"][];
             next_cursor: string | null;
         };
+        /**
+         * @example {
+         *       "role": "member",
+         *       "project": "churn",
+         *       "project_role": "editor",
+         *       "expires_in_days": 7
+         *     }
+         */
         NewInvitation: {
             /**
              * @description The role; it includes the smaller ones.
@@ -1761,6 +2255,7 @@ export interface components {
              */
             project?: string | null;
             /**
+             * @description The role in the project.
              * @default null
              * @enum {string|null}
              */
@@ -1805,16 +2300,105 @@ export interface components {
             /** Format: date-time */
             readonly expires_at?: string;
         };
+        /**
+         * @example {
+         *       "username": "bo",
+         *       "display_name": "Bo",
+         *       "password": "correct horse battery"
+         *     }
+         */
         Acceptance: {
             /**
              * @description The user's name.
              * @example ada
              */
             username?: string;
-            /** @default  */
+            /**
+             * @description What people are shown.
+             * @default
+             */
             display_name?: string;
             /** @description The password. */
             password?: string;
+        };
+        ServiceAccount: {
+            id: string;
+            name: string;
+            /** @description Its name among the members. */
+            username: string;
+            display_name: string;
+            disabled: boolean;
+            /** Format: date-time */
+            readonly created_at?: string;
+        };
+        ServiceAccountPage: {
+            items: components["schemas"]["ServiceAccount"][];
+            next_cursor: string | null;
+        };
+        /**
+         * @example {
+         *       "name": "ci",
+         *       "display_name": "Build machine"
+         *     }
+         */
+        NewServiceAccount: {
+            /**
+             * @description What people call it.
+             * @example nightly-training
+             */
+            name: string;
+            /**
+             * @description What people are shown.
+             * @default
+             */
+            display_name?: string;
+        };
+        /**
+         * @example {
+         *       "disabled": true
+         *     }
+         */
+        ServiceAccountChanges: {
+            /** @description What people are shown. */
+            display_name?: string;
+            /** @description Whether it is kept out: its sessions and tokens are refused. */
+            disabled?: boolean;
+        };
+        /**
+         * @example {
+         *       "name": "build 7",
+         *       "scopes": [
+         *         "read",
+         *         "write"
+         *       ],
+         *       "project": "churn",
+         *       "expires_in_days": 90
+         *     }
+         */
+        NewAccountToken: {
+            /**
+             * @description What people call it.
+             * @example training on node 7
+             */
+            name: string;
+            /**
+             * @description What it may be used for, at most; the roles of its user bound it further.
+             * @default [
+             *       "read",
+             *       "write"
+             *     ]
+             */
+            scopes?: ("read" | "write" | "deploy" | "admin" | "metrics")[];
+            /**
+             * @description Bind it to this project of the organization.
+             * @default null
+             */
+            project?: string | null;
+            /**
+             * @description After how many days it ends by itself; without it, never.
+             * @default null
+             */
+            expires_in_days?: number | null;
         };
         Quotas: {
             max_runs: number | null;
@@ -2673,8 +3257,8 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Not Found */
-        NOT_FOUND: {
+        /** @description Conflict */
+        CONFLICT: {
             headers: {
                 [name: string]: unknown;
             };
@@ -2682,8 +3266,8 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Conflict */
-        CONFLICT: {
+        /** @description Not Found */
+        NOT_FOUND: {
             headers: {
                 [name: string]: unknown;
             };
@@ -2819,6 +3403,129 @@ export interface operations {
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
+    put_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordChange"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    get_account_sessions: {
+        parameters: {
+            query?: {
+                /** @description Items on a page, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "created_at" | "created_at desc" | "last_seen_at" | "last_seen_at desc";
+                /** @description Text that address or user agent must contain, in whichever case. */
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedInSessionPage"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    delete_account_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    delete_account_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
     get_tokens: {
         parameters: {
             query?: {
@@ -2913,6 +3620,390 @@ export interface operations {
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
             405: components["responses"]["METHOD_NOT_ALLOWED"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    get_users: {
+        parameters: {
+            query?: {
+                /** @description Items on a page, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "username" | "username desc" | "display_name" | "display_name desc" | "created_at" | "created_at desc";
+                /** @description Text that username or display name or email must contain, in whichever case. */
+                q?: string;
+                /** @description Only those whose kind is this. */
+                kind?: "person" | "service";
+                /** @description Only those whose is instance admin is this. */
+                is_instance_admin?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountPage"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    post_users: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewUser"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedUser"];
+                };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    get_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's name. */
+                username: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    delete_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's name. */
+                username: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    patch_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's name. */
+                username: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserChanges"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    delete_user_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's name. */
+                username: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    get_user_tokens: {
+        parameters: {
+            query?: {
+                /** @description Items on a page, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "created_at" | "created_at desc" | "name" | "name desc" | "expires_at" | "expires_at desc" | "last_used_at" | "last_used_at desc";
+                /** @description Text that name must contain, in whichever case. */
+                q?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The user's name. */
+                username: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenPage"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    delete_user_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's name. */
+                username: string;
+                /** @description The token's id. */
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    post_user_password_reset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's name. */
+                username: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordLink"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    post_password_reset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The secret part of a one-time link. */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Password"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    post_setup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The secret part of a one-time link. */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Setup"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
             429: components["responses"]["TOO_MANY_REQUESTS"];
             503: components["responses"]["SERVICE_UNAVAILABLE"];
@@ -3104,6 +4195,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The organization's id, which stays when its slug is free again. */
                 organization_id: string;
             };
             cookie?: never;
@@ -3407,6 +4499,7 @@ export interface operations {
             path: {
                 /** @description The organization's slug. */
                 organization: string;
+                /** @description The invitation's id. */
                 invitation_id: string;
             };
             cookie?: never;
@@ -3436,6 +4529,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The secret part of a one-time link. */
                 token: string;
             };
             cookie?: never;
@@ -3466,6 +4560,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The secret part of a one-time link. */
                 token: string;
             };
             cookie?: never;
@@ -3502,6 +4597,308 @@ export interface operations {
             409: components["responses"]["CONFLICT"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    get_service_accounts: {
+        parameters: {
+            query?: {
+                /** @description Items on a page, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "username" | "username desc" | "display_name" | "display_name desc" | "created_at" | "created_at desc";
+                /** @description Text that username or display name must contain, in whichever case. */
+                q?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceAccountPage"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    post_service_accounts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewServiceAccount"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceAccount"];
+                };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    get_service_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description What people call it. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceAccount"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    delete_service_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description What people call it. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    patch_service_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description What people call it. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ServiceAccountChanges"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceAccount"];
+                };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    get_service_account_tokens: {
+        parameters: {
+            query?: {
+                /** @description Items on a page, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description What to sort by; `desc` turns it round. */
+                order_by?: "created_at" | "created_at desc" | "name" | "name desc" | "expires_at" | "expires_at desc" | "last_used_at" | "last_used_at desc";
+                /** @description Text that name must contain, in whichever case. */
+                q?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description What people call it. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenPage"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    post_service_account_tokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description What people call it. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAccountToken"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedToken"];
+                };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    delete_service_account_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description What people call it. */
+                name: string;
+                /** @description The token's id. */
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
             429: components["responses"]["TOO_MANY_REQUESTS"];
             503: components["responses"]["SERVICE_UNAVAILABLE"];
@@ -3707,6 +5104,7 @@ export interface operations {
             path: {
                 /** @description The organization's slug. */
                 organization: string;
+                /** @description The project's id, which stays when its slug is free again. */
                 project_id: string;
             };
             cookie?: never;
