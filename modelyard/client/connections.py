@@ -14,9 +14,9 @@ class Connections(Resource):
     Secrets stand among the settings when they are sent and never come back.
     """
 
-    def list(self) -> Iterator[Json]:
+    def list(self, *, limit: int | None = None, **query: Any) -> Iterator[Json]:
         """Yield them; a project's are its own and its organization's (`scope`)."""
-        return self._list("connections")
+        return self._list("connections", limit=limit, **query)
 
     def get(self, connection_id: str) -> Json:
         """Return one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from modelyard.client.addresses import warn_in_clear
 from modelyard.client.resource import Json, Resource, given
@@ -32,9 +33,9 @@ class Sessions(Resource):
 class Tokens(Resource):
     """One's own API tokens."""
 
-    def list(self) -> Iterator[Json]:
+    def list(self, *, limit: int | None = None, **query: Any) -> Iterator[Json]:
         """Yield the tokens, without their secrets."""
-        return self._list("tokens")
+        return self._list("tokens", limit=limit, **query)
 
     def create(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from modelyard.client.resource import Json, Resource, given
 
@@ -33,9 +34,9 @@ class Invitations(Resource):
 class OrganizationInvitations(Resource):
     """The invitations of one organization."""
 
-    def list(self) -> Iterator[Json]:
+    def list(self, *, limit: int | None = None, **query: Any) -> Iterator[Json]:
         """Yield them, newest first, without their links."""
-        return self._list("invitations")
+        return self._list("invitations", limit=limit, **query)
 
     def create(
         self,

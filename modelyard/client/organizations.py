@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from modelyard.client.addresses import segments
 from modelyard.client.audit import DeliveryLog
@@ -15,9 +16,9 @@ from modelyard.client.resource import Json, Resource, given
 class Members(Resource):
     """Who has which role in one organization or project."""
 
-    def list(self) -> Iterator[Json]:
+    def list(self, *, limit: int | None = None, **query: Any) -> Iterator[Json]:
         """Yield the members with their roles."""
-        return self._list("members")
+        return self._list("members", limit=limit, **query)
 
     def set(self, username: str, role: str) -> Json:
         """Give a user a role, in place of the one before."""

@@ -77,9 +77,9 @@ class Users(Resource):
         """End all sessions of one."""
         self._call("DELETE", "users", username, "sessions")
 
-    def tokens(self, username: str) -> Iterator[Json]:
+    def tokens(self, username: str, *, limit: int | None = None, **query: Any) -> Iterator[Json]:
         """Yield one's API tokens, without their secrets."""
-        return self._list("users", username, "tokens")
+        return self._list("users", username, "tokens", limit=limit, **query)
 
     def revoke_token(self, username: str, token_id: str) -> None:
         """End one of one's API tokens at once."""
@@ -93,9 +93,9 @@ class Users(Resource):
 class ServiceAccounts(Resource):
     """Service accounts of one organization; `username` of one is its name among the members."""
 
-    def list(self) -> Iterator[Json]:
+    def list(self, *, limit: int | None = None, **query: Any) -> Iterator[Json]:
         """Yield them."""
-        return self._list("service-accounts")
+        return self._list("service-accounts", limit=limit, **query)
 
     def get(self, name: str) -> Json:
         """Return one."""
@@ -113,9 +113,9 @@ class ServiceAccounts(Resource):
         """Delete one with its roles and tokens."""
         self._call("DELETE", "service-accounts", name)
 
-    def tokens(self, name: str) -> Iterator[Json]:
+    def tokens(self, name: str, *, limit: int | None = None, **query: Any) -> Iterator[Json]:
         """Yield its tokens, without their secrets."""
-        return self._list("service-accounts", name, "tokens")
+        return self._list("service-accounts", name, "tokens", limit=limit, **query)
 
     def create_token(
         self,

@@ -360,9 +360,22 @@ def test_tables_of_every_list_are_drawn_on_a_terminal(
         assert "─" in ok(*command.split())
 
 
-@pytest.mark.parametrize(("command", "path"), [("models list", "models"), ("deployments list", "deployments")])
+@pytest.mark.parametrize(
+    ("command", "path"),
+    [
+        ("models list", f"{PROJECT}/models"),
+        ("deployments list", f"{PROJECT}/deployments"),
+        ("connections list", f"{PROJECT}/connections"),
+        ("projects members list", f"{PROJECT}/members"),
+        ("tokens list", "/api/v1/tokens"),
+        ("users list", "/api/v1/users"),
+        ("organizations members list acme", "/api/v1/organizations/acme/members"),
+        ("organizations invitations list acme", "/api/v1/organizations/acme/invitations"),
+        ("service-accounts list acme", "/api/v1/organizations/acme/service-accounts"),
+    ],
+)
 def test_lists_are_sorted_and_searched(signed_in: FakeApi, ok: Ok, command: str, path: str) -> None:
-    signed_in.page(f"{PROJECT}/{path}", [])
+    signed_in.page(path, [])
     ok(*command.split(), "--sort", "created_at desc", "--search", "risk", "--limit", "5")
     assert signed_in.last.query == {"order_by": "created_at desc", "q": "risk", "limit": "6"}
 

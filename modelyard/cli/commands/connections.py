@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from modelyard.cli.api import confirm_by_name, connect, open_project, output_option, pairs, yes_option
+from modelyard.cli.api import confirm_by_name, connect, list_options, open_project, output_option, pairs, yes_option
 from modelyard.cli.errors import NOT_FOUND, UNAVAILABLE, Failure
 from modelyard.cli.output import Column, Json, done, show_list, show_one
 
@@ -89,10 +89,11 @@ def find_connection(place: Connections, name_or_id: str) -> Json:
 
 @connections.command("list")
 @in_place
+@list_options
 @output_option
-def list_connections(place: Connections, output: str) -> None:
+def list_connections(place: Connections, limit: int, query: Json, output: str) -> None:
     """List the project's connections; secrets are never shown."""
-    show_list(place.list(), COLUMNS, output, empty=NO_CONNECTION)
+    show_list(place.list(**query), COLUMNS, output, limit=limit, empty=NO_CONNECTION)
 
 
 @connections.command()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from modelyard.cli.api import connect, output_option
-from modelyard.cli.output import Column, as_json, done, show_list
+from modelyard.cli.api import connect, list_options, output_option
+from modelyard.cli.output import Column, Json, as_json, done, show_list
 
 COLUMNS: list[Column] = [
     ("Id", "id"),
@@ -26,11 +26,13 @@ def invitations() -> None:
 
 @invitations.command("list")
 @click.argument("organization")
+@list_options
 @output_option
-def list_invitations(organization: str, output: str) -> None:
+def list_invitations(organization: str, limit: int, query: Json, output: str) -> None:
     """List the invitations of an organization and what became of them."""
     empty = f"There are no invitations. Make one: `modelyard organizations invitations create {organization}`."
-    show_list(connect().organizations.invitations(organization).list(), COLUMNS, output, empty=empty)
+    found = connect().organizations.invitations(organization).list(**query)
+    show_list(found, COLUMNS, output, limit=limit, empty=empty)
 
 
 @invitations.command()

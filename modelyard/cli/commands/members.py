@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from modelyard.cli.api import output_option, yes_option
-from modelyard.cli.output import Column, done, show_list
+from modelyard.cli.api import list_options, output_option, yes_option
+from modelyard.cli.output import Column, Json, done, show_list
 
 if TYPE_CHECKING:
     from modelyard.client import Members
@@ -35,10 +35,11 @@ def add_members_commands(
 
     @members.command("list", help=f"List the members of {where} and their roles.")
     @place
+    @list_options
     @output_option
-    def list_members(members: Members, output: str) -> None:
+    def list_members(members: Members, limit: int, query: Json, output: str) -> None:
         empty = f"Nobody has a role of their own in {where}. Give one: `modelyard {group.name} members set --help`."
-        show_list(members.list(), COLUMNS, output, empty=empty)
+        show_list(members.list(**query), COLUMNS, output, limit=limit, empty=empty)
 
     @members.command("set", help=f"Give USERNAME a role in {where}, in place of the one before.")
     @place

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from modelyard.cli.api import confirm_by_name, connect, output_option, yes_option
+from modelyard.cli.api import confirm_by_name, connect, list_options, output_option, yes_option
 from modelyard.cli.commands.tokens import COLUMNS as TOKEN_COLUMNS
 from modelyard.cli.commands.tokens import expiry_option, scope_option, show_new_token
-from modelyard.cli.output import Column, done, show_list, show_one
+from modelyard.cli.output import Column, Json, done, show_list, show_one
 
 if TYPE_CHECKING:
     from modelyard.client import ServiceAccounts
@@ -41,11 +41,12 @@ def service_accounts() -> None:
 
 @service_accounts.command("list")
 @_in_organization
+@list_options
 @output_option
-def list_accounts(accounts: ServiceAccounts, output: str) -> None:
+def list_accounts(accounts: ServiceAccounts, limit: int, query: Json, output: str) -> None:
     """List an organization's service accounts."""
     empty = "The organization has no service accounts. Make one: `modelyard service-accounts create ORG NAME`."
-    show_list(accounts.list(), COLUMNS, output, empty=empty)
+    show_list(accounts.list(**query), COLUMNS, output, limit=limit, empty=empty)
 
 
 @service_accounts.command()
@@ -116,11 +117,12 @@ def tokens() -> None:
 @tokens.command("list")
 @_in_organization
 @click.argument("name")
+@list_options
 @output_option
-def list_tokens(accounts: ServiceAccounts, name: str, output: str) -> None:
+def list_tokens(accounts: ServiceAccounts, name: str, limit: int, query: Json, output: str) -> None:
     """List a service account's tokens, without their secrets."""
     empty = "It has no tokens. Make one: `modelyard service-accounts tokens create ORG NAME TOKEN_NAME`."
-    show_list(accounts.tokens(name), TOKEN_COLUMNS, output, empty=empty)
+    show_list(accounts.tokens(name, **query), TOKEN_COLUMNS, output, limit=limit, empty=empty)
 
 
 @tokens.command("create")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from modelyard.cli.api import connect, output_option, split_project
+from modelyard.cli.api import connect, list_options, output_option, split_project
 from modelyard.cli.output import Column, Json, as_json, show_list
 
 COLUMNS: list[Column] = [
@@ -36,11 +36,12 @@ def tokens() -> None:
 
 
 @tokens.command("list")
+@list_options
 @output_option
-def list_tokens(output: str) -> None:
+def list_tokens(limit: int, query: Json, output: str) -> None:
     """List your tokens, without their secrets."""
     empty = "You have no tokens. Make one: `modelyard tokens create NAME`."
-    show_list(connect().tokens.list(), COLUMNS, output, empty=empty)
+    show_list(connect().tokens.list(**query), COLUMNS, output, limit=limit, empty=empty)
 
 
 @tokens.command()

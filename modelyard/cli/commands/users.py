@@ -120,11 +120,12 @@ def tokens() -> None:
 
 @tokens.command("list")
 @click.argument("username")
+@list_options
 @output_option
-def list_tokens(username: str, output: str) -> None:
+def list_tokens(username: str, limit: int, query: Json, output: str) -> None:
     """List a user's API tokens, without their secrets."""
     empty = f"{username} has no tokens. Everybody makes their own: `modelyard tokens create NAME`."
-    show_list(connect().users.tokens(username), TOKEN_COLUMNS, output, empty=empty)
+    show_list(connect().users.tokens(username, **query), TOKEN_COLUMNS, output, limit=limit, empty=empty)
 
 
 @tokens.command("revoke")
