@@ -70,7 +70,7 @@ API: dict[str, Row] = {
     "delete_user": Row("user.delete", status=GONE),
     "delete_user_sessions": Row("user.edit", status=GONE),
     "get_user_tokens": Row("user.read"),
-    "delete_user_token": Row("user.edit", status=GONE),
+    "delete_user_token": Row("user.edit", names={"token_id": "{user_token_id}"}, status=GONE),
     "post_user_password_reset": Row("user.edit", status=CREATED),
     "get_service_accounts": Row("service_account.read"),
     "post_service_accounts": Row("service_account.write", body={"name": "new-{role}"}, status=CREATED),

@@ -187,7 +187,7 @@ def test_an_administrator_sees_and_ends_somebodys_tokens(
     kept, ended = (client.post("/api/v1/tokens", json={"name": name}, headers=own).get_json() for name in "ab")
     listed = client.get(f"{USERS}/ada/tokens?q=b", headers=root)
     assert [item["id"] for item in listed.get_json()["items"]] == [ended["id"]]
-    assert ended["token"].rpartition("_")[2] not in listed.get_data(as_text=True)
+    assert ended["token"].split("_", 2)[2] not in listed.get_data(as_text=True)
     assert client.delete(f"{USERS}/ada/tokens/{ended['id']}", headers=root).status_code == 204
     problem(client.delete(f"{USERS}/root/tokens/{kept['id']}", headers=root), 404, "not_found")
     for token, status in ((kept, 200), (ended, 401)):
@@ -250,7 +250,7 @@ def test_service_accounts_through_the_api(client: FlaskClient, factories: Factor
     members = client.get(f"/api/v1/organizations/{slug}/members", headers=headers).get_json()["items"]
     assert {item["username"]: item["kind"] for item in members} == {"ada": "person", f"ci@{slug}": "service"}
     listed = client.get(f"{accounts}/ci/tokens", headers=headers)
-    assert token["token"].rpartition("_")[2] not in listed.get_data(as_text=True)
+    assert token["token"].split("_", 2)[2] not in listed.get_data(as_text=True)
     assert client.patch(f"{accounts}/ci", json={"disabled": True}, headers=headers).get_json()["disabled"] is True
     assert client.get(project, headers=own).status_code == 401
     client.patch(f"{accounts}/ci", json={"disabled": False}, headers=headers)

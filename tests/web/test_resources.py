@@ -22,7 +22,7 @@ def test_a_token_is_shown_once(place: Place) -> None:
     assert (body["scopes"], body["project"], body["last_used_at"]) == (["read", "write"], None, None)
     assert place.client.get("/api/v1/session", headers={"Authorization": f"Bearer {body['token']}"}).status_code == 200
     listed = place.call("GET", "/api/v1/tokens")
-    assert body["token"].rpartition("_")[2] not in listed.get_data(as_text=True)
+    assert body["token"].split("_", 2)[2] not in listed.get_data(as_text=True)
     assert body["id"] in {item["id"] for item in listed.get_json()["items"]}
     gone = place.call("DELETE", f"/api/v1/tokens/{body['id']}")
     assert (gone.status_code, gone.get_data()) == (204, b"")

@@ -152,8 +152,9 @@ def names(services: Services, factories: Factories, project: Project, callers: d
         shared = services.connections.create(actor, project.organization, name=f"shared-{role}", **wish)
         factories.user(f"joining-{role}")
         for name in ("leaving", "working"):
-            factories.user(f"{name}-{role}")
-            services.organizations.set_member(actor, slug, f"{name}-{role}", "member")
+            member = factories.user(f"{name}-{role}")
+            services.organizations.set_member(actor, slug, member.username, "member")
+        user_token = factories.token(User.get(User.username == f"leaving-{role}"))
         for name in ("ci", "doomed"):
             services.service_accounts.create(actor, slug, name=f"{name}-{role}")
         wish = {"name": "t", "scopes": ["read"], "project": None, "expires_in_days": None}
@@ -164,6 +165,7 @@ def names(services: Services, factories: Factories, project: Project, callers: d
             "shared_id": shared.public_id,
             "model_id": model.info.model_id, "experiment_id": experiment.experiment_id, "key": "loss",
             "delivery_id": deliveries[0], "other_delivery_id": deliveries[1], "token_id": "0" * 32, "plugin": "webhook",
+            "user_token_id": user_token.split("_")[1],
             "tag_key": "k", "project_id": "f" * 32, "name": f"ci-{role}", "service_token_id": service_token.public_id,
             "organization_id": "f" * 32, "invitation_id": "f" * 32, "token": "t" * 43, "session_id": "0" * 32,
         }  # fmt: skip

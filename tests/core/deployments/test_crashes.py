@@ -188,7 +188,7 @@ def test_a_verb_and_a_step_at_once_do_not_wait_for_each_other(world: World, monk
     world.create()
     world.step()
     holds, confirmed = threading.Event(), threading.Event()
-    real = service._enqueue
+    real = service.enqueue_reconcile
 
     def enqueue_late(deployment: Deployment) -> None:
         holds.set()
@@ -203,7 +203,7 @@ def test_a_verb_and_a_step_at_once_do_not_wait_for_each_other(world: World, monk
             if not changes:
                 confirmed.set()
 
-    monkeypatch.setattr(service, "_enqueue", enqueue_late)
+    monkeypatch.setattr(service, "enqueue_reconcile", enqueue_late)
     failures: list[Exception] = []
 
     def edit() -> None:

@@ -280,7 +280,7 @@ class TestApi:
     def test_a_held_plugin_degrades_the_servers_health(self, services: Services, client: FlaskClient) -> None:
         PluginBlock.create(plugin="log", reason="r", blocked_by="root")
         age(services.guard)
-        assert client.get("/health/ready").get_json()["parts"]["plugins"] == "not called: log"
+        assert client.get("/health/ready").get_json()["parts"]["plugins"]["text"] == "not called: log"
 
 
 @on_sqlite

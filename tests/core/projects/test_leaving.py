@@ -12,7 +12,7 @@ from modelyard.core.bootstrap import Services
 from modelyard.core.errors import Conflict, InvalidInput, ModelyardError, NotFound, PermissionDenied
 from modelyard.core.identity.actor import Actor
 from modelyard.core.identity.models import User
-from modelyard.core.identity.service import actor_of_token
+from modelyard.core.identity.tokens import actor_of_token
 from modelyard.core.notifications.models import Event
 from modelyard.core.projects.access import find_organization, find_project
 from modelyard.core.projects.models import OrganizationMember, ProjectMember
