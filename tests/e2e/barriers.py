@@ -7,6 +7,8 @@ from typing import Any
 from tests import parts
 
 SETTLED = "() => document.querySelector('[role=status][aria-label^=Loading]') === null && document.querySelector('h1')"
+STILL = """() => document.getAnimations().every((animation) =>
+    animation.playState !== "running" || animation.effect.getTiming().iterations === Infinity)"""
 FIND_BARRIERS = """async () => (await axe.run(document, {resultTypes: ["violations"]})).violations
     .filter(({impact}) => impact === "serious" || impact === "critical")
     .map(({id, help, nodes}) => `${id}: ${help}: ${nodes.map((node) => node.target).join(", ")}`)"""
@@ -16,6 +18,7 @@ TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clie
 def barriers(page: Any) -> list[str]:
     """Return axe's serious and critical findings, and by how much the page is too wide, once it has loaded."""
     page.wait_for_function(SETTLED)
+    page.wait_for_function(STILL)  # what fades away has no contrast
     # Not by a script tag: the page's own policy refuses it, as it should.
     page.evaluate(parts.axe())
     found: list[str] = page.evaluate(FIND_BARRIERS)

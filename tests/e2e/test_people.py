@@ -132,6 +132,7 @@ def test_a_project_is_renamed_archived_and_deleted(site: Site, page: Any) -> Non
     page.get_by_role("button", name="Archive project").click()
     expect(page.get_by_text("Archived", exact=True)).to_be_visible()
     page.get_by_role("button", name="Restore project").click()
+    expect(page.get_by_role("button", name="Archive project")).to_be_visible()
     page.get_by_role("button", name="Delete project").click()
     page.get_by_label("Type").fill("shorter")
     page.get_by_role("button", name="Delete the project").click()

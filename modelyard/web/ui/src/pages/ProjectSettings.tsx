@@ -144,6 +144,7 @@ function End({ project }: { project: Project }) {
   const office = useQuery(organizationQuery(scope.organization)).data?.role;
   const [asking, setAsking] = useState(false);
   const end = useMutation({
+    onMutate: () => client.cancelQueries({ queryKey: scopeKey(scope) }),
     mutationFn: () => deleteProject(scope),
     onSuccess: async () => {
       notifications.show({ message: `The project ${project.name} is deleted.` });
