@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from peewee import BigIntegerField
 
 from modelyard.core.db import Table, database
+from modelyard.core.errors import Unavailable
 
 T = TypeVar("T")
 
@@ -47,6 +48,10 @@ class AccessCache:
     def view(self, credential: bytes) -> AccessView:
         """Return what counts now for whoever shows the credential, for the time of one request."""
         row = database.execute_sql("SELECT number FROM access_generation").fetchone()
+        if row is None:
+            raise Unavailable(
+                "The table access_generation is empty.", hint="Insert its one row again, with any number."
+            )
         return AccessView(self, credential, row[0])
 
     def find(self, key: Hashable, generation: int) -> Any:

@@ -40,8 +40,10 @@ class _Entry:
         try:
             with atomic():
                 self.value = self.work()
-        except Exception as error:  # noqa: BLE001 - it is raised again, in the thread that it belongs to
+        except Exception as error:
             self.error = error
+            if not database.connection().in_transaction:
+                raise  # SQLite rolled the whole group back by itself: what comes after would be kept alone
 
     def outcome(self) -> Any:
         if self.error is not None:

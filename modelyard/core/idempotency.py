@@ -20,12 +20,14 @@ KEPT_MS = 24 * 3600 * 1000
 
 
 class IdempotentAnswer(Table):
-    """What was answered to a request; `request_hash` tells whether a later one under the key is the same."""
+    """What was answered to a request, with the hash that tells whether a later one under the key is the same.
+
+    Both are encrypted: a plain hash of a request with a password in it would be a quick way to guess that.
+    """
 
     actor = CharField(max_length=100)
     route_hash = CharField(max_length=64)
     key = CharField(max_length=255)
-    request_hash = CharField(max_length=64)
     encrypted_answer = TextField()
     created_at_ms = BigIntegerField(default=now_ms, index=True)
 
@@ -69,13 +71,14 @@ class IdempotencyService:
         )
         if found is None:
             return None
-        if found.request_hash != keyed.request_hash:
+        kept = self._secrets.open(found.encrypted_answer)
+        if kept.pop("request_hash") != keyed.request_hash:
             raise InvalidInput(
                 f"The Idempotency-Key {keyed.key!r} was used for another request within 24 hours.",
                 hint="Make a new key for each thing that is to be done.",
                 field="Idempotency-Key",
             )
-        return self._secrets.open(found.encrypted_answer)
+        return kept
 
     def keep(self, keyed: KeyedRequest, answer: dict[str, Any]) -> None:
         """Keep the answer, in the transaction of the change; peewee's `IntegrityError` where another kept one first."""
@@ -84,6 +87,5 @@ class IdempotencyService:
             actor=keyed.actor,
             route_hash=keyed.route_hash,
             key=keyed.key,
-            request_hash=keyed.request_hash,
-            encrypted_answer=self._secrets.seal(answer),
+            encrypted_answer=self._secrets.seal({**answer, "request_hash": keyed.request_hash}),
         )

@@ -31,7 +31,7 @@ class LeasedTable(Table):
     run_after_ms = BigIntegerField(default=now_ms)
     lease_until_ms = BigIntegerField(default=0)
     leased_by = CharField(max_length=64, null=True)
-    fence = BigIntegerField(default=0)
+    fence = BigIntegerField(default=now_ms)
     attempts = IntegerField(default=0)
 
     class Meta:

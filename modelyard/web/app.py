@@ -47,8 +47,7 @@ def create_app(platform: Services) -> Flask:
     app.config.update(MAX_CONTENT_LENGTH=platform.settings.server.max_body_bytes, JSON_SORT_KEYS=False)
     app.url_map.strict_slashes = False
     settings = platform.settings
-    if settings.server.trusted_proxies:
-        app.wsgi_app = TrustedProxies(app.wsgi_app, settings.server.trusted_proxies)  # type: ignore[method-assign]
+    app.wsgi_app = TrustedProxies(app.wsgi_app, settings.server.trusted_proxies)  # type: ignore[method-assign]
     app.before_request(_begin)
     security_headers.register(app, settings.public_url)
     cors.register(app, settings.server.cors_origins)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import structlog
 from flask import Flask, g, request
 
+from modelyard.core.db import now_ms
 from modelyard.core.errors import AuthenticationRequired, PermissionDenied
 from modelyard.core.identity.actor import Actor, anonymous_actor
 from modelyard.core.identity.sessions import actor_of_user
@@ -43,7 +44,7 @@ def _actor() -> Actor:
         view = services().access.view(hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest())
         found = view.fetch("actor", lambda: _actor_of(token))
         g.access = view
-        if found is None:
+        if found is None or (found.expires_at_ms is not None and found.expires_at_ms <= now_ms()):
             raise AuthenticationRequired("The token is unknown, wrong, expired or revoked.", hint="Make a new one.")
         return replace(found, request_id=g.request_id, address=address)
     secret = request.cookies.get(COOKIE)

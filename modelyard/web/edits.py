@@ -120,11 +120,10 @@ def _replay(kept: dict[str, Any]) -> Response:
 
 def _check_precondition() -> None:
     """Make edits of one address wait for each other, and refuse the one whose `If-Match` names another state."""
-    if db.is_postgresql():
-        number = int.from_bytes(hashlib.blake2b(request.path.encode(), digest_size=8).digest(), "big", signed=True)
-        db.database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (number,))
+    _take_turn(request.path)
     if "If-Match" not in request.headers:
         return
+    _take_turn(request.headers["If-Match"])  # one thing may have several addresses, such as a former slug's
     present = _present_etag()
     if present is None:
         raise PreconditionFailed(f"There is no ETag at {request.path} to be matched.", hint="Leave If-Match out.")
@@ -133,6 +132,13 @@ def _check_precondition() -> None:
             f'It was changed since: its ETag is "{present}", and If-Match says {request.headers["If-Match"][:100]}.',
             hint="Read it again, and make the edit on what you then see.",
         )
+
+
+def _take_turn(name: str) -> None:
+    """Wait until no other transaction holds this name; on SQLite writers wait for each other anyway."""
+    if db.is_postgresql():
+        number = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
+        db.database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (number,))
 
 
 def _present_etag() -> str | None:

@@ -59,7 +59,9 @@ CODE_OF_STATUS = {
     429: "too_many_requests",
     503: "unavailable",
 }
-SECRET_IN_PATH = re.compile(r"(?<=/invitations/)[^/]+|(?<=/password-resets/)[^/]+|(?<=/setup/)[^/]+")
+SECRET_IN_PATH = re.compile(
+    r"(?<=/invitations/)[^/]+|(?<=/password-resets/)[^/]+|(?<=/reset-password/)[^/]+|(?<=/setup/)[^/]+"
+)
 
 
 def problem(

@@ -23,6 +23,7 @@ class TrustedProxies:
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         """Pass the request on."""
+        environ["REMOTE_ADDR"] = plain(environ.get("REMOTE_ADDR", ""))
         if self._is_trusted(environ.get("REMOTE_ADDR", "")):
             environ["REMOTE_ADDR"] = self._caller(environ)
             scheme = environ.get("HTTP_X_FORWARDED_PROTO", "").rpartition(",")[2].strip().lower()
@@ -35,10 +36,10 @@ class TrustedProxies:
         address: str = environ["REMOTE_ADDR"]
         for link in reversed(environ.get("HTTP_X_FORWARDED_FOR", "").split(",")):
             try:
-                written = str(ip_address(link.strip()))
+                ip_address(link.strip())
             except ValueError:
                 break
-            address = written
+            address = plain(link.strip())
             if not self._is_trusted(address):
                 break
         return address
@@ -49,3 +50,12 @@ class TrustedProxies:
         except ValueError:
             return False
         return any(found in network for network in self._networks)
+
+
+def plain(address: str) -> str:
+    """Return an address in its one form: an IPv4 address that came by an IPv6 socket as what it is."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    return str(getattr(found, "ipv4_mapped", None) or found)

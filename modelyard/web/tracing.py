@@ -7,9 +7,9 @@ plugin is a span below it. Spans are sent in the background, and dropped while t
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask
+from flask import Flask, request
 
 from modelyard import __version__
 from modelyard.core.errors import ConfigurationError
@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 
 SEND_TIMEOUT_SECONDS = 5
 SPARED = "health/,metrics,assets/"
+
+
+def _name_no_secret(span: Any, status: str, headers: Any) -> None:
+    """Let a span tell the route instead of the address: some have secrets in their paths and queries."""
+    if span is None:
+        return
+    told = request.url_rule.rule if request.url_rule is not None else ""
+    span.update_name(f"{request.method} {told or 'page'}")
+    for name in ("http.target", "http.url", "url.path", "url.query", "url.full"):
+        if name in (span.attributes or {}):
+            span.set_attribute(name, "" if name == "url.query" else told)
 
 
 def register(app: Flask, guard: Guard, endpoint: str) -> None:
@@ -42,7 +53,9 @@ def register(app: Flask, guard: Guard, endpoint: str) -> None:
     exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=SEND_TIMEOUT_SECONDS)
     provider.add_span_processor(BatchSpanProcessor(exporter))
     instrumentor = FlaskInstrumentor()
-    instrumentor.instrument_app(app, tracer_provider=provider, excluded_urls=SPARED)  # type: ignore[no-untyped-call]
+    instrumentor.instrument_app(  # type: ignore[no-untyped-call]
+        app, tracer_provider=provider, excluded_urls=SPARED, response_hook=_name_no_secret
+    )
     tracer = provider.get_tracer("modelyard.plugins", __version__)
 
     def trace_call(record: CallRecord) -> None:

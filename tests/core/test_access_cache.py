@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from modelyard.core import access_cache, db
 from modelyard.core.access_cache import AccessCache, AccessGeneration
@@ -78,7 +79,7 @@ HARMLESS = {
     User: {"password_hash", "display_name", "email"},
     ApiToken: {"last_used_at_ms"},
     Project: {"last_experiment_number"},
-    Connection: {"last_health_ok", "last_health_message", "last_health_at_ms"},
+    Connection: {"health_ok", "health_message", "health_checked_at_ms"},
 }
 
 
@@ -119,3 +120,19 @@ def test_a_change_that_is_rolled_back_raises_nothing(services: Services, factori
         User.update(disabled_at_ms=1).where(User.id == user.id).execute()
         raise ZeroDivisionError
     assert generation() == before
+
+
+def test_a_token_is_refused_from_the_moment_that_it_expires(
+    services: Services, factories: Factories, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = factories.headers(factories.user(), expires_in_days=1)
+    assert app.test_client().get("/api/v1/session", headers=headers).status_code == 200
+    monkeypatch.setattr("modelyard.web.auth.now_ms", lambda: ApiToken.get().expires_at_ms)
+    assert app.test_client().get("/api/v1/session", headers=headers).status_code == 401
+
+
+def test_without_its_row_nobody_is_let_in_and_it_says_so(factories: Factories, app: Flask) -> None:
+    headers = factories.headers(factories.user())
+    AccessGeneration.delete().execute()
+    answer = app.test_client().get("/api/v1/session", headers=headers)
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "unavailable")

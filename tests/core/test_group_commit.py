@@ -18,7 +18,7 @@ on_sqlite = pytest.mark.parametrize("database_kind", ["sqlite"])
 
 
 def write(key: str) -> str:
-    IdempotentAnswer.create(actor="a", route_hash="r", key=key, request_hash="h", encrypted_answer="x")
+    IdempotentAnswer.create(actor="a", route_hash="r", key=key, encrypted_answer="x")
     return key
 
 
@@ -143,3 +143,19 @@ def test_inside_of_a_transaction_it_is_part_of_that(opened_database: Any) -> Non
         assert kept() == []
         assert write_together(lambda: write("b")) == "b"
         assert kept() == ["b"]
+
+
+@on_sqlite
+def test_what_comes_after_sqlite_rolled_back_by_itself_is_not_kept_alone(line: Line) -> None:
+    """As it does when the disk is full."""
+
+    def fill_the_disk() -> None:
+        write("lost")
+        db.database.connection().rollback()
+        raise OperationalError("database or disk is full")
+
+    outcomes = line.run([lambda: write("a"), fill_the_disk, lambda: write("b")])
+    assert outcomes[0] == "first"
+    assert [type(one) for one in outcomes[1:]] == [OperationalError] * 3
+    assert kept() == ["first"]
+    assert line.group.write(lambda: write("after")) == "after"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -282,3 +283,24 @@ def test_jobs_come_in_the_order_in_which_they_are_due(opened_database: Any, ages
 def _drain() -> Iterator[Job]:
     while (job := Job.claim("w", LEASE_MS)) is not None:
         yield job
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_a_lease_does_not_fit_another_row_that_got_the_same_id(opened_database: Any) -> None:
+    """SQLite gives the id of a deleted last row out again."""
+    with db.connection():
+        enqueue("a", {})
+        first = Job.claim("w1", 60_000)
+        assert first is not None
+        stale = Lease(Job, first.id, first.fence)
+        Job.delete().execute()
+        patience = threading.Event()
+        while db.now_ms() == first.run_after_ms:
+            patience.wait(0.001)
+        enqueue("b", {})
+        second = Job.claim("w2", 60_000)
+        assert second is not None
+        assert second.id == first.id
+        with pytest.raises(LeaseLost):
+            stale.finish()
+        assert Job.get().state == "running"

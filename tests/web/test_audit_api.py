@@ -8,13 +8,15 @@ import json
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 
 from modelyard.core.bootstrap import Services
 from modelyard.core.db import database, is_postgresql
 from modelyard.core.identity.models import User
 from modelyard.core.notifications import audit
 from modelyard.core.notifications.models import Delivery, DeliveryAttempt, Event
-from tests.factories import Factories
+from modelyard.core.projects.models import Project
+from tests.factories import Factories, system_owner
 from tests.web.conftest import Place
 from tests.web.test_problems import problem
 
@@ -200,3 +202,31 @@ def test_deliveries_are_found(place: Place, failed: Delivery) -> None:
     problem(place.call("GET", "/deliveries?state=lost"), 422, "invalid_input")
     assert place.call("GET", f"{above}/deliveries/{failed.public_id}").get_json()["id"] == failed.public_id
     assert place.call("POST", f"{above}/deliveries/{failed.public_id}/redeliver").status_code == 202
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_what_a_receiver_said_is_for_those_who_may_see_its_settings(
+    services: Services, factories: Factories, client: FlaskClient
+) -> None:
+    project = factories.project("churn")
+    owner = factories.actor(system_owner(project))
+    log = {"kind": "notifier", "provider": "log", "settings": {}}
+    for place, name in ((project, "own"), (project.organization, "shared")):
+        services.connections.create(owner, place, name=name, **log)
+    services.projects.edit(owner, project, {"name": "Other"})
+    Delivery.update(last_error="302 to https://inner.example/SECRET").execute()
+    sees = {}
+    for role in ("viewer", "admin"):
+        headers = factories.headers(factories.member(project, role))
+        found = client.get(f"{address_of(project)}/deliveries", headers=headers).get_json()["items"]
+        sees[role] = {row["subscriber"]: "SECRET" in row["last_error"] for row in found if row["last_error"]}
+    assert sees["viewer"] == {"own": False, "shared": False}
+    assert sees["admin"] == {"own": True, "shared": False}
+    headers = factories.headers(system_owner(project))
+    found = client.get(f"{address_of(project)}/deliveries", headers=headers).get_json()["items"]
+    told = {row["subscriber"]: "SECRET" in row["last_error"] for row in found if row["last_error"]}
+    assert told == {"own": True, "shared": True}
+
+
+def address_of(project: Project) -> str:
+    return f"/api/v1/organizations/{project.organization.slug}/projects/{project.slug}"

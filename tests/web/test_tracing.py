@@ -95,3 +95,16 @@ def test_requests_and_plugin_calls_are_spans_of_the_callers_trace(collector: Col
     assert request.start_time_unix_nano <= plugin.start_time_unix_nano <= plugin.end_time_unix_nano
     shown = str(spans)
     assert headers["Authorization"].removeprefix("Bearer ") not in shown
+
+
+def test_spans_hold_no_secret_of_a_link(collector: Collector, override: Any) -> None:
+    services = bootstrap.build(override(telemetry={"otlp_endpoint": collector.url}), process="web")
+    client = create_app(services).test_client()
+    paths = ["/api/v1/invitations/SECRET", "/reset-password/SECRET", "/setup/SECRET", "/auth/oidc/callback?code=SECRET"]
+    for path in paths:
+        client.get(path)
+    client.post("/api/v1/password-resets/SECRET", json={"password": "correct horse battery"})
+    db.close_database()
+    eventually(lambda: len(collector.spans) >= len(paths) + 1, "the spans")
+    assert "SECRET" not in str(collector.spans)
+    assert any(span.name == "GET /api/v1/invitations/<token>" for span in collector.spans)

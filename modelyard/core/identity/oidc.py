@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from peewee import IntegrityError
 
 from modelyard.config.settings import Settings
-from modelyard.core.db import atomic, locked
+from modelyard.core.db import atomic, held
 from modelyard.core.errors import ConfigurationError, Conflict, InvalidInput, PermissionDenied
 from modelyard.core.events import Events
 from modelyard.core.identity.actor import Actor, system_actor
@@ -72,11 +72,11 @@ class OidcService:
         raise Conflict("The account is being made in another window.", hint="Try again in a moment.")
 
     def _find_user(self, identity: ProvedIdentity) -> User | None:
-        """Return the user, whose row is locked until the transaction ends."""
+        """Return the user, whose row is held until the transaction ends."""
         link = IdentityLink.get_or_none(issuer=identity.issuer, subject=identity.subject)
         if link is None:
             return None
-        user: User = locked(User.select().where(User.id == link.user_id)).get()
+        user: User = held(User.select().where(User.id == link.user_id)).get()
         if user.disabled_at_ms is not None:
             raise PermissionDenied(f"The account {user.username!r} is disabled.", hint="Ask an administrator.")
         return user

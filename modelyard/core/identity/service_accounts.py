@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain, count
 from typing import Any
 
 from peewee import IntegrityError
 
-from modelyard.core.db import atomic, locked, now_ms
+from modelyard.core.db import atomic, held, now_ms
 from modelyard.core.errors import AlreadyExists, InvalidInput, NotFound
 from modelyard.core.events import Events
 from modelyard.core.identity.actor import Actor
@@ -37,14 +38,13 @@ class ServiceAccountService:
                 field="name",
             )
         check_text(display_name, "display_name", longest=200)
-        username = f"{name}@{organization.slug}"[:MAX_SLUG].rstrip("-")
         try:
             with atomic():
-                locked(Organization.select(Organization.id).where(Organization.id == organization.id)).first()
+                held(Organization.select(Organization.id).where(Organization.id == organization.id)).first()
                 if _accounts_of(organization).where(_is_named(name)).exists():
                     raise _taken(name)
                 user = User.create(
-                    username=username,
+                    username=_free_username(name, organization),
                     display_name=display_name,
                     password_hash="",
                     kind="service",
@@ -79,7 +79,7 @@ class ServiceAccountService:
                 user.display_name = changed.get("display_name", user.display_name)
                 if "disabled" in changed:
                     user.disabled_at_ms = now_ms() if changed["disabled"] else None
-                user.save()
+                user.save(only=["disabled_at_ms" if key == "disabled" else key for key in changed])
                 self._record(actor, organization, user, "updated", {key: before[key] for key in changed}, changed)
         return user
 
@@ -131,6 +131,14 @@ class ServiceAccountService:
             before=before,
             after=after,
         )
+
+
+def _free_username(name: str, organization: Organization) -> str:
+    """Return ``name@slug``, with a number behind it where another tenant, who had the slug before, took that."""
+    whole = f"{name}@{organization.slug}"[:MAX_SLUG].rstrip("-")
+    taken = {user.username for user in User.select(User.username).where(User.username.startswith(f"{name}@"))}
+    numbered = (f"{whole[: MAX_SLUG - 1 - len(str(number))]}-{number}" for number in count(2))
+    return next(username for username in chain([whole], numbered) if username not in taken)
 
 
 def check_may_join(user: User, organization: Organization | None, role: str) -> None:

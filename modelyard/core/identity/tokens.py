@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from peewee import JOIN
+
 from modelyard.core.db import atomic, now_ms
 from modelyard.core.errors import InvalidInput, NotFound
 from modelyard.core.events import Events
@@ -86,7 +88,13 @@ class TokenService:
         row = (
             ApiToken.select(ApiToken, User)
             .join(User)
-            .where(ApiToken.public_id == parts[0], ApiToken.revoked_at_ms.is_null(), User.disabled_at_ms.is_null())
+            .join(Organization, JOIN.LEFT_OUTER)
+            .where(
+                ApiToken.public_id == parts[0],
+                ApiToken.revoked_at_ms.is_null(),
+                User.disabled_at_ms.is_null(),
+                Organization.deleted_at_ms.is_null(),
+            )
             .first()
         )
         now = now_ms()

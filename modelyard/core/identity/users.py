@@ -7,7 +7,7 @@ from typing import Any
 
 from peewee import IntegrityError
 
-from modelyard.core.db import atomic, locked, now_ms
+from modelyard.core.db import atomic, held, now_ms
 from modelyard.core.errors import AlreadyExists, Conflict, NotFound
 from modelyard.core.events import Events
 from modelyard.core.identity import credentials, policy
@@ -109,7 +109,7 @@ class UserService:
         if "disabled" in changed:
             user.disabled_at_ms = now_ms() if changed["disabled"] else None
             end_access(user)
-        user.save()
+        user.save(only=["disabled_at_ms" if name == "disabled" else name for name in changed])
         self._record(actor, user, "updated", {name: before[name] for name in changed}, changed)
 
     def delete(self, actor: Actor, username: str) -> None:
@@ -169,7 +169,7 @@ def _active_administrators() -> Any:
 
 def lock_administrators() -> None:
     """Let changes of who administers the server come one after the other."""
-    list(locked(_active_administrators()))
+    list(held(_active_administrators()))
 
 
 def is_last_administrator(user: User) -> bool:
@@ -189,7 +189,7 @@ def _keep_owners(leaving: User) -> None:
     owned = OrganizationMember.select(OrganizationMember.organization).where(
         OrganizationMember.user == leaving, OrganizationMember.role == "owner"
     )
-    for organization in locked(Organization.select().where(Organization.id.in_(owned)).order_by(Organization.id)):
+    for organization in held(Organization.select().where(Organization.id.in_(owned)).order_by(Organization.id)):
         others = OrganizationMember.select().where(
             OrganizationMember.organization == organization,
             OrganizationMember.role == "owner",

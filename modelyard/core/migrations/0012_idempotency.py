@@ -11,7 +11,6 @@ def up(migrator, db):
         actor = CharField(max_length=100)
         route_hash = CharField(max_length=64)
         key = CharField(max_length=255)
-        request_hash = CharField(max_length=64)
         encrypted_answer = TextField()
         created_at_ms = BigIntegerField(index=True)
 

@@ -19,7 +19,7 @@ UNWATCHED_COLUMNS = {
     "user_account": {"password_hash", "display_name", "email"},
     "api_token": {"last_used_at_ms"},
     "project": {"last_experiment_number"},
-    "connection": {"last_health_ok", "last_health_message", "last_health_at_ms"},
+    "connection": {"health_ok", "health_message", "health_checked_at_ms"},
 }
 
 

@@ -22,6 +22,8 @@ from modelyard.core.projects.models import (
     ProjectMember,
 )
 
+OFFICERS = frozenset({"admin", "owner"})
+"""The roles in an organization that make their holders admins of all its projects."""
 KEPT_WHEN_ARCHIVED = frozenset({"project.edit", "project.leave"})
 """What may be done in an archived project beside reading."""
 
@@ -65,14 +67,15 @@ def find_project(actor: Actor, organization: str, project: str, permission: str 
     """Return the project for an actor who holds the permission; errors as in `authorize`."""
     policy.require_sign_in(actor)
     named = SLUG.fullmatch(organization) and SLUG.fullmatch(project)
-    found = _project_at(organization, project) if named else None
+    found = project_at(organization, project) if named else None
     if found is None or (actor.kind != "system" and role_in(actor, found) is None):
         raise NotFound(f"There is no project '{organization}/{project}'.")
     authorize(actor, found, permission)
     return found
 
 
-def _project_at(organization: str, project: str) -> Project | None:
+def project_at(organization: str, project: str) -> Project | None:
+    """Return the project at an address, present or former, whoever asks; None where there is none."""
     living = living_projects()
     found: Project | None = living.where(Organization.slug == organization, Project.slug == project).first()
     return found or _project_formerly_at(living, organization, project)

@@ -90,6 +90,8 @@ class ConnectionService(ConnectedProviders):
         plain, secret = self._check(kind, provider, settings)
         try:
             with atomic():
+                if kind == "deployment_target":
+                    _refuse_to_hide(place, name)
                 connection = Connection.create(
                     **_owner(place),
                     name=name,
@@ -312,21 +314,36 @@ def _word(place: Place) -> str:
 
 def _refuse_if_deployed(connection: Connection) -> None:
     """Raise `Conflict` where a deployment runs at that target: in its project, or in one that has none of the name."""
-    if connection.kind != "deployment_target":
-        return
-    owners = Connection.select(Connection.project).where(
-        Connection.name == connection.name, Connection.project.is_null(False)
-    )
-    if connection.project_id is not None:
-        users = Project.id == connection.project_id
-    else:
-        users = (Project.organization == connection.organization_id) & Project.id.not_in(owners)
-    used = Deployment.select().join(Project).where(users, Deployment.target == connection.name).first()
-    if used is not None:
+    used = _deployment_at(connection.project or connection.organization, connection.name)
+    if connection.kind == "deployment_target" and used is not None:
         raise Conflict(
             f"The connection {connection.name!r} is in use by the deployment {used.name!r}.",
             hint="Delete the deployment first.",
         )
+
+
+def _refuse_to_hide(place: Place, name: str) -> None:
+    """Raise `Conflict` where a new target would stand in the way of the one that a deployment runs at now."""
+    used = _deployment_at(place, name)
+    if used is not None:
+        raise Conflict(
+            f"The deployment {used.name!r} runs at another target {name!r}, which this one would hide.",
+            hint="Choose another name.",
+        )
+
+
+def _deployment_at(place: Place, name: str) -> Deployment | None:
+    """Return a deployment that reaches a target by this name of the place's own."""
+    own = Connection.select(Connection.project).where(
+        Connection.name == name, Connection.kind == "deployment_target", Connection.project.is_null(False)
+    )
+    users = (
+        Project.id == place.id
+        if isinstance(place, Project)
+        else (Project.organization == place.id) & Project.id.not_in(own)
+    )
+    found: Deployment | None = Deployment.select().join(Project).where(users, Deployment.target == name).first()
+    return found
 
 
 def _keep_health(connection: Connection, health: Health) -> None:

@@ -16,8 +16,9 @@ import structlog
 from modelyard.core.errors import Conflict, InvalidInput, ModelyardError, NotFound
 from modelyard.core.identity.actor import Actor, system_actor
 from modelyard.core.plugin_manager import PluginManager
+from modelyard.core.projects.access import project_at
 from modelyard.core.projects.connections import BY_SETTINGS, ConnectionService, Place
-from modelyard.core.projects.models import Connection, Organization, Project
+from modelyard.core.projects.models import Connection, Organization, OrganizationFormerSlug, Project
 
 LONGEST_SECRET_FILE = 64 * 1024
 MAKE_IT = "Make it, and start the server again."
@@ -37,9 +38,11 @@ class DeclaredConnections:
         """Carry all of them out, remove those that are no longer declared, and return what was wrong; repeatable."""
         problems: list[str] = []
         kept: set[int] = set()
+        claimed = {row.id for wish in declared for row in self._present(wish)}
         for wish in declared:
             name = "/".join(str(wish[key]) for key in ("organization", "project", "name") if key in wish)
             try:
+                _refuse_another_tenant(wish, claimed)
                 kept.add(self._apply_one(wish))
             except ModelyardError as error:
                 problems.append(f"The connection {name} of the settings file was left out: {error}")
@@ -106,20 +109,55 @@ class DeclaredConnections:
         gone = Connection.select().where(Connection.managed_by == BY_SETTINGS, Connection.id.not_in(list(kept) or [0]))
         for connection in list(gone):
             place: Place = connection.project or connection.organization
+            project = connection.project
+            if connection.organization.deleted_at_ms is not None or (project is not None and project.is_deleted):
+                continue  # it comes back with its place as it was, or goes with the purge
             try:
                 self._connections.delete(self._actor, place, connection.public_id, managed_by=BY_SETTINGS)
             except Conflict as error:
                 yield f"The connection {connection.name} is no longer in the settings file and stays: {error}"
 
 
+def _refuse_another_tenant(wish: Mapping[str, Any], claimed: set[int]) -> None:
+    """Raise `Conflict` where the slug may have gone over to another tenant, who would get the secrets.
+
+    That is so where the same connection is already there in an organization that the file no longer names.
+    """
+    place = _place(wish)
+    organization = place.organization if isinstance(place, Project) else place
+    same = [getattr(Connection, key) == wish[key] for key in ("name", "kind", "provider")]
+    others = (
+        Connection.select(Connection, Organization)
+        .join(Organization)
+        .where(
+            Connection.managed_by == BY_SETTINGS,
+            Connection.organization != organization.id,
+            Connection.id.not_in(list(claimed) or [0]),
+            Organization.deleted_at_ms.is_null(),
+            *same,
+        )
+    )
+    left = others.first()
+    if left is not None:
+        raise Conflict(
+            f"It is there for the organization {left.organization.slug!r}, which the settings file does not name.",
+            hint="If that is the organization that was meant, name it by its present slug. If the connection is to go"
+            " to another one, take it out of the file, start the server once, and declare it anew.",
+        )
+
+
 def _place(wish: Mapping[str, Any]) -> Place:
-    organization = Organization.get_or_none(slug=wish["organization"])
+    slug = wish["organization"]
+    living = Organization.select().where(Organization.deleted_at_ms.is_null())
+    renamed = OrganizationFormerSlug.select(OrganizationFormerSlug.organization)
+    former = living.where(Organization.id.in_(renamed.where(OrganizationFormerSlug.slug == slug)))
+    organization = living.where(Organization.slug == slug).first() or former.first()
     if organization is None:
-        raise NotFound(f"There is no organization {wish['organization']!r}.", hint=MAKE_IT)
+        raise NotFound(f"There is no organization {slug!r}.", hint=MAKE_IT)
     if "project" not in wish:
         found: Place = organization
         return found
-    project = Project.get_or_none(organization=organization, slug=wish["project"])
+    project = project_at(organization.slug, wish["project"])
     if project is None:
         raise NotFound(f"There is no project {wish['project']!r}.", hint=MAKE_IT)
     return project

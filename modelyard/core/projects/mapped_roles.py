@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from modelyard.core.db import locked
+from modelyard.core import db
 from modelyard.core.events import Events
 from modelyard.core.identity.actor import Actor
 from modelyard.core.identity.models import User
@@ -119,7 +119,7 @@ def _named_organizations(wanted: Iterable[Place], projects: set[int | None]) -> 
 
 def _open_all(table: Any, keys: set[int | None]) -> list[Any]:
     """Return the rows by key, locked, so that changes of their members come one after the other."""
-    return list(locked(table.select().where(table.id.in_(keys - {None})).order_by(table.id)))
+    return list(db.held(table.select().where(table.id.in_(keys - {None})).order_by(table.id)))
 
 
 def _needed_for_projects(user: User, organization: Organization) -> str | None:

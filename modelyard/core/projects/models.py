@@ -78,10 +78,10 @@ class Connection(Table):
     def visible_in(cls, project: Project) -> Any:
         """Return the condition of those that a project may use: its own, and those of its organization.
 
-        One of the organization is hidden by the project's own of the same name.
+        One of the organization is hidden by the project's own of the same kind and name.
         """
         own = cls.alias()
-        names = own.select(own.name).where(own.project == project.id)
+        names = own.select(own.name).where(own.project == project.id, own.kind == cls.kind)
         shared = cls.project.is_null() & cls.name.not_in(names)
         return (cls.organization == project.organization_id) & ((cls.project == project.id) | shared)
 

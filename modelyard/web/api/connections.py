@@ -9,7 +9,7 @@ from flask.views import MethodView
 from flask_smorest import Blueprint
 from marshmallow import fields, validate
 
-from modelyard.core.projects.access import office_in, role_in
+from modelyard.core.projects.access import OFFICERS, office_in, role_in
 from modelyard.core.projects.connections import KINDS
 from modelyard.core.projects.models import Connection, Project
 from modelyard.web.context import actor, open_project, services
@@ -23,7 +23,6 @@ from modelyard.web.schemas.projects import (
 )
 
 URL_PREFIX = "/api/v1/organizations/<organization>/projects/<project>/connections"
-OFFICERS = frozenset({"admin", "owner"})
 LISTING = Listing(
     Connection.name,
     sort={

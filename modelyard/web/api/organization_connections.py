@@ -7,9 +7,9 @@ from typing import Any
 from flask.views import MethodView
 from flask_smorest import Blueprint
 
-from modelyard.core.projects.access import find_organization, office_in
+from modelyard.core.projects.access import OFFICERS, find_organization, office_in
 from modelyard.core.projects.models import Connection, Organization
-from modelyard.web.api.connections import LISTING, OFFICERS
+from modelyard.web.api.connections import LISTING
 from modelyard.web.api.connections import show as show_connection
 from modelyard.web.context import actor, services
 from modelyard.web.pagination import page_of, page_schema

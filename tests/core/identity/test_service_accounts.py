@@ -198,3 +198,25 @@ def test_a_long_slug_leaves_room_for_a_name(services: Services, factories: Facto
     made = services.service_accounts.create(factories.actor(ada), "a" * 63, name="n" * 40)
     assert len(made.username) == 63
     assert services.service_accounts.get(factories.actor(ada), "a" * 63, "n" * 40) == made
+
+
+def test_one_of_the_same_name_under_a_slug_that_another_tenant_had_gets_a_number(
+    services: Services, factories: Factories
+) -> None:
+    ada, eve = factories.user("ada"), factories.user("eve")
+    factories.organization("acme", owner=ada)
+    services.service_accounts.create(factories.actor(ada), "acme", name="ci")
+    services.organizations.edit(factories.actor(ada), "acme", {"slug": "acme2"})
+    factories.organization("acme", owner=eve)
+    assert services.service_accounts.create(factories.actor(eve), "acme", name="ci").username == "ci@acme-2"
+
+
+def test_its_token_is_refused_once_its_organization_is_deleted(services: Services, factories: Factories) -> None:
+    ada = factories.actor(factories.user("ada"))
+    factories.organization("acme", owner=User.get(User.username == "ada"))
+    services.service_accounts.create(ada, "acme", name="ci")
+    wish = {"name": "t", "scopes": ["read"], "project": None, "expires_in_days": None}
+    _, token = services.service_accounts.create_token(ada, "acme", "ci", **wish)
+    assert services.tokens.find(token) is not None
+    services.organizations.delete(ada, "acme", confirm="acme")
+    assert services.tokens.find(token) is None

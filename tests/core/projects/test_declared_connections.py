@@ -203,3 +203,50 @@ def test_nonsense_in_the_file_stops_the_start(tmp_path: Path, text: str, reason:
     file.write_text(text)
     with pytest.raises(SettingError, match=reason):
         load_settings(file=file, environ={})
+
+
+def moved(services: Services, factories: Factories, project: Project, *, slug: str) -> None:
+    """Rename the project's organization, and let another tenant take the slug that it had."""
+    before = project.organization.slug
+    owner = factories.actor(system_owner(project))
+    services.organizations.edit(owner, before, {"slug": slug})
+    eve = factories.user("eve")
+    factories.organization("evil", owner=eve)
+    services.organizations.edit(factories.actor(eve), "evil", {"slug": before})
+
+
+def test_a_renamed_organization_keeps_them(
+    services: Services, factories: Factories, wish: dict[str, Any], project: Project
+) -> None:
+    services.declared_connections.apply([wish])
+    made = Connection.get()
+    services.organizations.edit(factories.actor(system_owner(project)), wish["organization"], {"slug": "elsewhere"})
+    assert services.declared_connections.apply([wish]) == []
+    assert Connection.get() == made
+
+
+def test_secrets_do_not_go_to_another_tenant_who_takes_the_slug(
+    services: Services, factories: Factories, wish: dict[str, Any], project: Project
+) -> None:
+    services.declared_connections.apply([wish])
+    made = Connection.get()
+    moved(services, factories, project, slug="elsewhere")
+    (problem,) = services.declared_connections.apply([wish])
+    assert "'elsewhere', which the settings file does not name" in problem
+    assert [row.organization_id for row in Connection.select()] in ([], [made.organization_id])
+    assert services.declared_connections.apply([{**wish, "organization": "elsewhere"}]) == []
+    assert Connection.get().organization_id == made.organization_id
+
+
+def test_a_deleted_organization_gets_none_and_keeps_its_own(
+    services: Services, factories: Factories, wish: dict[str, Any], project: Project
+) -> None:
+    services.declared_connections.apply([wish])
+    made, slug = Connection.get(), wish["organization"]
+    services.organizations.delete(factories.actor(system_owner(project)), slug, confirm=slug)
+    (problem,) = services.declared_connections.apply([wish])
+    assert "no organization" in problem
+    assert Connection.get() == made
+    living = factories.organization(slug, owner=factories.user("eve"))
+    assert services.declared_connections.apply([wish]) == []
+    assert {row.organization_id for row in Connection.select()} == {made.organization_id, living.id}

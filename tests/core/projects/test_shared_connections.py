@@ -12,6 +12,7 @@ from peewee import IntegrityError
 from modelyard import Health, PluginUnavailable
 from modelyard.core.bootstrap import Services
 from modelyard.core.db import database
+from modelyard.core.deployments.models import Deployment
 from modelyard.core.errors import AlreadyExists, Conflict, InvalidInput, NotFound, PermissionDenied
 from modelyard.core.events import Events
 from modelyard.core.identity.actor import Actor
@@ -129,7 +130,11 @@ def test_what_is_in_use_stays(
     services.deployments.create(officer, project, name="live", model="risk", version="1", target="rack-1")
     with pytest.raises(Conflict, match="in use by the deployment 'live'"):
         services.connections.delete(officer, organization, rack.public_id)
-    services.connections.create(officer, project, name="rack-1", **RACK)
+    with pytest.raises(Conflict, match="'live' runs at another target 'rack-1'"):
+        services.connections.create(officer, project, name="rack-1", **RACK)
+    services.connections.create(officer, project, name="rack-1", **PAGER)
+    assert services.connections.target(project, "rack-1").entry.name == "rack"
+    Deployment.delete().execute()
     services.connections.delete(officer, organization, rack.public_id)
 
     shelf = services.connections.create(
