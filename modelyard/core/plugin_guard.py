@@ -45,6 +45,8 @@ MOMENTS = frozenset(hookspecs.MOMENT_OF_ACTION.values())
 WITHOUT_BREAKER = LOADING | {"settings"}
 MOST_CLOSED_BREAKERS = 1000
 STRIKES_OF_A_HANGING_MOMENT = 2
+LONGEST_WAIT_SECONDS = 1.0
+"""A signal that comes just before a wait begins is heard at the wait's end only: so no wait of ours is long."""
 
 
 def _time_of_day_ms() -> int:
@@ -326,8 +328,10 @@ def _wait(call: Call, pool: PluginThreads, task: Task, handed: HandedChunks | No
     expires = monotonic() + call.deadline_seconds
     while True:
         try:
-            word = task.messages.get(timeout=max(expires - monotonic(), 0.0))
+            word = task.messages.get(timeout=max(min(expires - monotonic(), LONGEST_WAIT_SECONDS), 0.0))
         except Empty:
+            if monotonic() < expires:
+                continue
             return late(call, threads=pool.size, started=task.started)
         if word is Word.ENDED:
             outcome: Outcome = task.result
