@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -105,6 +106,8 @@ class RunningServer:
         except urllib.error.HTTPError as error:
             with error:
                 return Answer(error.code, dict(error.headers), error.read())
+        except http.client.HTTPException as error:  # the server was killed in the middle of its answer
+            raise ConnectionError(f"half an answer: {error!r}") from error
 
     def get(self, path: str, *, token: str = "") -> Answer:
         """Send a GET."""
