@@ -3,7 +3,7 @@
 Rows that people manage have a `public_id`; integer keys join them. A metric is one `MetricSeries` row with its summary
 and one lean `MetricPoint` row for each value, keyed by the series. NaN is kept as the value 0 with `is_nan` set,
 because SQLite turns NaN into NULL and PostgreSQL sorts it above all; flags are 0 or 1 so that both databases compare
-them alike.
+them alike. Series, params and tags repeat their run's experiment, which never changes: searches start from there.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from peewee import (
     CompositeKey,
     DoubleField,
     ForeignKeyField,
+    IntegerField,
     Model,
     SmallIntegerField,
     TextField,
+    fn,
 )
 
 from modelyard.core.db import JSONText, Table, database, new_id, now_ms
@@ -69,9 +71,6 @@ class Run(Table):
     updated_at_ms = BigIntegerField(default=now_ms)
     deleted_at_ms = BigIntegerField(null=True)
 
-    class Meta:
-        indexes = ((("experiment", "start_time_ms", "public_id"), False),)
-
 
 class RunParam(Table):
     """A parameter of a run; once written it stays."""
@@ -79,6 +78,7 @@ class RunParam(Table):
     run = ForeignKeyField(Run, on_delete="CASCADE", index=False)
     key = CharField(max_length=250)
     value = TextField()
+    experiment_id = BigIntegerField(default=0)
 
     class Meta:
         indexes = ((("run", "key"), True),)
@@ -90,6 +90,7 @@ class RunTag(Table):
     run = ForeignKeyField(Run, on_delete="CASCADE", index=False)
     key = CharField(max_length=250)
     value = TextField()
+    experiment_id = BigIntegerField(default=0)
 
     class Meta:
         indexes = ((("run", "key"), True),)
@@ -99,7 +100,8 @@ class MetricSeries(Table):
     """A metric of a run with its summary.
 
     The last point is the one of the highest (step, timestamp, value, is_nan). Least and greatest leave NaN out and are
-    NULL where all is NaN; their steps are where each was reached first. `count` counts stored points.
+    NULL where all is NaN; their steps are where each was reached first. `count` counts stored points. The first
+    `chunked_count` of them, up to the point of the other ``chunked_`` columns, are summed up in `MetricChunk` rows.
     """
 
     run = ForeignKeyField(Run, on_delete="CASCADE", index=False)
@@ -113,9 +115,18 @@ class MetricSeries(Table):
     max_value = DoubleField(null=True)
     max_step = BigIntegerField(null=True)
     count = BigIntegerField()
+    experiment_id = BigIntegerField(default=0)
+    chunked_count = BigIntegerField(default=0)
+    chunked_step = BigIntegerField(null=True)
+    chunked_timestamp_ms = BigIntegerField(null=True)
+    chunked_value = DoubleField(null=True)
+    chunked_is_nan = SmallIntegerField(null=True)
 
     class Meta:
-        indexes = ((("run", "key"), True),)
+        indexes = (
+            (("run", "key"), True),
+            (("experiment_id", "key", "last_is_nan", "last_value"), False),
+        )
 
 
 class MetricPoint(Model):
@@ -131,6 +142,38 @@ class MetricPoint(Model):
         database = database
         legacy_table_names = False
         primary_key = CompositeKey("series", "step", "timestamp_ms", "value", "is_nan")
+
+
+class MetricChunk(Model):
+    """A fixed count of points that follow one another in a metric's history, summed up for drawing.
+
+    `number` counts from 0. Least and greatest leave NaN out; the last two columns are the bounds of the points' times,
+    which need not come in the order of steps.
+    """
+
+    series = ForeignKeyField(MetricSeries, on_delete="CASCADE", index=False)
+    number = IntegerField()
+    first_step = BigIntegerField()
+    first_timestamp_ms = BigIntegerField()
+    first_value = DoubleField()
+    first_is_nan = SmallIntegerField()
+    last_step = BigIntegerField()
+    last_timestamp_ms = BigIntegerField()
+    last_value = DoubleField()
+    last_is_nan = SmallIntegerField()
+    min_step = BigIntegerField(null=True)
+    min_timestamp_ms = BigIntegerField(null=True)
+    min_value = DoubleField(null=True)
+    max_step = BigIntegerField(null=True)
+    max_timestamp_ms = BigIntegerField(null=True)
+    max_value = DoubleField(null=True)
+    earliest_timestamp_ms = BigIntegerField()
+    latest_timestamp_ms = BigIntegerField()
+
+    class Meta:
+        database = database
+        legacy_table_names = False
+        primary_key = CompositeKey("series", "number")
 
 
 class Dataset(Table):
@@ -242,3 +285,8 @@ class RunOutput(Table):
 
     class Meta:
         indexes = ((("run", "model", "step"), True),)
+
+
+Run.add_index(Run.index(Run.experiment, Run.start_time_ms.desc(), Run.public_id, name="run_newest_first"))
+for _table, _name in ((RunParam, "run_param_search"), (RunTag, "run_tag_search")):
+    _table.add_index(_table.index(_table.experiment_id, _table.key, fn.substr(_table.value, 1, 64), name=_name))

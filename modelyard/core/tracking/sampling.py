@@ -8,7 +8,6 @@ gap is seen.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -27,22 +26,17 @@ def sample(points: Sequence[T], max_points: int, value: Callable[[T], float]) ->
     """Return at most `max_points` of the points, in their order; all of them where they are not more."""
     if len(points) <= max_points:
         return list(points)
+    values = [value(point) for point in points]
     chosen = {0, len(points) - 1}
     for start, end in divide(len(points), stretches(max_points)):
-        chosen.update(_extremes(points, start, end, value))
+        part = values[start:end]
+        numbers = [number for number in part if number == number]
+        chosen.add(start + part.index(min(numbers)) if numbers else start)
+        if numbers:
+            chosen.add(start + part.index(max(numbers)))
     return [points[index] for index in sorted(chosen)]
 
 
 def divide(count: int, parts: int) -> Iterator[tuple[int, int]]:
     """Yield start and end of each part of a count that is divided as evenly as whole numbers allow."""
     return ((count * part // parts, count * (part + 1) // parts) for part in range(parts))
-
-
-def _extremes(points: Sequence[T], start: int, end: int, value: Callable[[T], float]) -> tuple[int, ...]:
-    numbers = [index for index in range(start, end) if not math.isnan(value(points[index]))]
-    if not numbers:
-        return (start,)
-    return (
-        min(numbers, key=lambda index: value(points[index])),
-        max(numbers, key=lambda index: value(points[index])),
-    )

@@ -18,8 +18,10 @@ from modelyard.core.errors import Conflict
 from modelyard.core.group_commit import write_together
 from modelyard.core.interfaces import Tracker
 from modelyard.core.tracking.entities import RUN_NAME_TAG, Metric
-from modelyard.core.tracking.sql import execute
+from modelyard.core.tracking.sql import execute, marks
+from modelyard.plugins.sql_tracker.chunks import Point, SeriesState, extend_chunks
 from modelyard.plugins.sql_tracker.rows import (
+    RunKey,
     add_values,
     keys_of_models,
     set_values,
@@ -31,15 +33,13 @@ COPY_FROM = 100
 
 _COPY = "COPY metric_point (series_id, step, timestamp_ms, value, is_nan) FROM STDIN"
 
-Point = tuple[int, int, float, int]
-"""Step, timestamp, value and whether it is NaN, in the order that says which of two is the later one."""
-
 _NEWER = (
     "(excluded.last_step, excluded.last_timestamp_ms, excluded.last_value, excluded.last_is_nan) >="
     " (metric_series.last_step, metric_series.last_timestamp_ms, metric_series.last_value, metric_series.last_is_nan)"
 )
 _LAST = ("last_value", "last_is_nan", "last_step", "last_timestamp_ms")
-_SERIES_COLUMNS = ("run_id", "key", *_LAST, "min_value", "min_step", "max_value", "max_step", "count")
+_SERIES_COLUMNS = ("run_id", "experiment_id", "key", *_LAST, "min_value", "min_step", "max_value", "max_step", "count")
+_CHUNKED = "chunked_count, chunked_step, chunked_timestamp_ms, chunked_value, chunked_is_nan"
 
 
 def _bound(which: str, sign: str) -> str:
@@ -55,7 +55,8 @@ _MERGE = (
     + ", ".join(
         f"{column} = CASE WHEN {_NEWER} THEN excluded.{column} ELSE metric_series.{column} END" for column in _LAST
     )
-    + f", {_bound('min', '<')}, {_bound('max', '>')}, count = metric_series.count + excluded.count RETURNING key, id"
+    + f", {_bound('min', '<')}, {_bound('max', '>')}, count = metric_series.count + excluded.count"
+    + f" RETURNING key, id, count, {_CHUNKED}"
 )
 
 
@@ -65,13 +66,13 @@ class _Series:
 
     points: dict[Point, None] = field(default_factory=dict)
 
-    def row(self, run_key: int, key: str) -> list[Any]:
+    def row(self, run: RunKey, key: str) -> list[Any]:
         step, timestamp_ms, value, is_nan = max(self.points)
         numbers = [point for point in self.points if not point[3]]
         least = min(numbers, key=lambda point: point[2], default=None)
         greatest = max(numbers, key=lambda point: point[2], default=None)
         bounds = [part for point in (least, greatest) for part in ((point[2], point[0]) if point else (None, None))]
-        return [run_key, key, value, is_nan, step, timestamp_ms, *bounds, len(self.points)]
+        return [run.run, run.experiment, key, value, is_nan, step, timestamp_ms, *bounds, len(self.points)]
 
 
 class LoggingVerbs(Tracker):
@@ -89,16 +90,16 @@ class LoggingVerbs(Tracker):
         """Write it in one transaction, on SQLite together with what others are writing at the same moment."""
 
         def write() -> None:
-            run_key = touch_active_run(project_id, run_id)
-            differing = add_values("run_param", "run_id", run_key, dict(params or {}))
+            run = touch_active_run(project_id, run_id)
+            differing = add_values("run_param", "run_id", run.run, dict(params or {}), experiment_id=run.experiment)
             if differing:
                 raise _changed_params(run_id, differing, params or {})
-            set_values("run_tag", "run_id", run_key, dict(tags or {}))
+            set_values("run_tag", "run_id", run.run, dict(tags or {}), experiment_id=run.experiment)
             if tags and tags.get(RUN_NAME_TAG):
-                execute("UPDATE run SET name = ? WHERE id = ?", (tags[RUN_NAME_TAG], run_key))
+                execute("UPDATE run SET name = ? WHERE id = ?", (tags[RUN_NAME_TAG], run.run))
             if metrics:
-                _write_metrics(run_key, metrics)
-                _write_model_metrics(project_id, run_key, [metric for metric in metrics if metric.model_id])
+                _write_metrics(run, metrics)
+                _write_model_metrics(project_id, run.run, [metric for metric in metrics if metric.model_id])
 
         write_together(write)
 
@@ -112,33 +113,37 @@ def _point(metric: Metric) -> Point:
     )
 
 
-def _write_metrics(run_key: int, metrics: Iterable[Metric]) -> None:
+def _write_metrics(run: RunKey, metrics: Iterable[Metric]) -> None:
     batch: dict[str, _Series] = {}
     for metric in metrics:
         batch.setdefault(metric.key, _Series()).points[_point(metric)] = None
-    group = f"({', '.join('?' * len(_SERIES_COLUMNS))})"
+    group = f"({marks(len(_SERIES_COLUMNS))})"
     rows = execute(
         f"INSERT INTO metric_series ({', '.join(_SERIES_COLUMNS)}) VALUES {', '.join([group] * len(batch))}{_MERGE}",
-        [value for key, series in sorted(batch.items()) for value in series.row(run_key, key)],
+        [value for key, series in sorted(batch.items()) for value in series.row(run, key)],
     ).fetchall()
-    points = [(series_id, *point) for key, series_id in rows for point in batch[key].points]
-    if is_postgresql() and len(points) >= COPY_FROM and _copy_points(points):
-        return
-    _insert_points(points)
+    points = [(row[1], *point) for row in rows for point in batch[row[0]].points]
+    known: Mapping[int, int] = {}
+    if not (is_postgresql() and len(points) >= COPY_FROM and _copy_points(points)):
+        known = _insert_points(points)
+    for row in rows:
+        extend_chunks(SeriesState(*row[1:]), batch[row[0]].points, known=known.get(row[1], 0))
 
 
-def _insert_points(points: Sequence[tuple[int, int, int, float, int]]) -> None:
-    """Insert the points that are new, and take the others back out of their series' counts."""
+def _insert_points(points: Sequence[tuple[int, int, int, float, int]]) -> Mapping[int, int]:
+    """Insert the points that are new; return how many of each series were there, which its count has now lost again."""
     inserted = execute(
         "INSERT INTO metric_point (series_id, step, timestamp_ms, value, is_nan)"
         f" VALUES {', '.join(['(?, ?, ?, ?, ?)'] * len(points))} ON CONFLICT DO NOTHING RETURNING series_id",
         [value for point in points for value in point],
     ).fetchall()
-    if len(inserted) < len(points):
-        known = Counter(point[0] for point in points)
-        known.subtract(row[0] for row in inserted)
-        for series_id, count in known.items():
-            execute("UPDATE metric_series SET count = count - ? WHERE id = ?", (count, series_id))
+    if len(inserted) == len(points):
+        return {}
+    known = Counter(point[0] for point in points)
+    known.subtract(row[0] for row in inserted)
+    for series_id, count in known.items():
+        execute("UPDATE metric_series SET count = count - ? WHERE id = ?", (count, series_id))
+    return known
 
 
 def _copy_points(points: Iterable[tuple[int, int, int, float, int]]) -> bool:

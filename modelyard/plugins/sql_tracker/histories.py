@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,14 +9,11 @@ from modelyard.core.errors import NotFound
 from modelyard.core.interfaces import Tracker
 from modelyard.core.tracking.entities import WHOLE_HISTORY, Metric, MetricSummary, MetricWindow, Page, as_number
 from modelyard.core.tracking.paging import PointPosition, fingerprint, make_token, read_token
-from modelyard.core.tracking.sampling import sample
 from modelyard.core.tracking.search import pages_of
 from modelyard.core.tracking.sql import Clause, execute, join, marks
+from modelyard.plugins.sql_tracker.points import SELECT_POINTS, between, sample_points
 from modelyard.plugins.sql_tracker.rows import find_run
 
-_POINTS = (
-    "SELECT step, timestamp_ms, value, is_nan FROM metric_point WHERE {} ORDER BY step, timestamp_ms, value, is_nan"
-)
 _SUMMARIES = (
     "SELECT run_id, key, last_value, last_is_nan, last_step, last_timestamp_ms, min_value, min_step, max_value,"
     " max_step, count FROM metric_series WHERE run_id IN ({}) ORDER BY run_id, key"
@@ -43,14 +39,13 @@ class HistoryVerbs(Tracker):
         if not rows:
             return Page([])
         search = fingerprint(project_id, run_id, key, window)
-        conditions = [Clause("series_id = ?", (rows[0][0],)), within(window)]
+        after = None
         if page_token:
             step, timestamp_ms, value, is_nan = read_token(page_token, search, PointPosition)
-            position = (step, timestamp_ms, float(value), is_nan)
-            conditions.append(Clause("(step, timestamp_ms, value, is_nan) > (?, ?, ?, ?)", position))
-        where = join(conditions, " AND ")
+            after = (step, timestamp_ms, float(value), is_nan)
+        where = join([Clause("series_id = ?", (rows[0][0],)), between(window, after)], " AND ")
         limit = "" if max_results is None else f" LIMIT {int(max_results) + 1}"
-        points = execute(_POINTS.format(where.sql) + limit, where.parameters).fetchall()
+        points = execute(SELECT_POINTS.format(where.sql) + limit, where.parameters).fetchall()
         token = None
         if max_results is not None and len(points) > max_results:
             points = points[:max_results]
@@ -67,24 +62,20 @@ class HistoryVerbs(Tracker):
         max_points: int,
         window: MetricWindow = WHOLE_HISTORY,
     ) -> dict[str, list[Metric]]:
-        """Read the points and choose among them."""
+        """Choose among the points, of long histories among those that chunks name."""
         keys = keys_of_runs(project_id, run_ids)
         series = {
-            run_key: series_key
+            run_key: (series_key, count)
             for part in pages_of(list(keys.values()))
-            for run_key, series_key in execute(
-                f"SELECT run_id, id FROM metric_series WHERE key = ? AND run_id IN ({marks(len(part))})", (key, *part)
+            for run_key, series_key, count in execute(
+                f"SELECT run_id, id, count FROM metric_series WHERE key = ? AND run_id IN ({marks(len(part))})",
+                (key, *part),
             ).fetchall()
         }
         return {
-            run_id: _metrics(key, self._sample(series[run_key], max_points, window)) if run_key in series else []
+            run_id: _metrics(key, sample_points(*series[run_key], max_points, window)) if run_key in series else []
             for run_id, run_key in keys.items()
         }
-
-    def _sample(self, series_key: int, max_points: int, window: MetricWindow) -> list[Any]:
-        where = join([Clause("series_id = ?", (series_key,)), within(window)], " AND ")
-        points = execute(_POINTS.format(where.sql), where.parameters).fetchall()
-        return sample(points, max_points, lambda point: math.nan if point[3] else point[2])
 
     def metric_summaries(self, project_id: int, run_ids: Sequence[str]) -> dict[str, list[MetricSummary]]:
         """Read the series' rows."""
@@ -112,17 +103,6 @@ def keys_of_runs(project_id: int, run_ids: Iterable[str]) -> dict[str, int]:
         if run_id not in keys:
             raise NotFound(f"Run with id={run_id} not found.")
     return {run_id: keys[run_id] for run_id in wanted}
-
-
-def within(window: MetricWindow) -> Clause:
-    """Make the condition that a point is in the window; empty for the whole history."""
-    bounds = (
-        ("step >= ?", window.start_step),
-        ("step <= ?", window.end_step),
-        ("timestamp_ms >= ?", window.start_time_ms),
-        ("timestamp_ms <= ?", window.end_time_ms),
-    )
-    return join([Clause(sql, (bound,)) for sql, bound in bounds if bound is not None], " AND ")
 
 
 def _metrics(key: str, points: Iterable[Any]) -> list[Metric]:

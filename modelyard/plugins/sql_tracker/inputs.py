@@ -22,7 +22,7 @@ class InputVerbs(Tracker):
     ) -> None:
         """Write datasets that the project does not know yet, then the edges."""
         with transaction():
-            run_key = touch_active_run(project_id, run_id)
+            run_key = touch_active_run(project_id, run_id).run
             for given in datasets:
                 tags = {tag.key: tag.value for tag in given.tags}
                 execute(
@@ -45,7 +45,7 @@ class InputVerbs(Tracker):
     def log_outputs(self, project_id: int, run_id: str, models: Sequence[ModelOutput]) -> None:
         """Write the edges; the same model at the same step is one."""
         with transaction():
-            run_key = touch_active_run(project_id, run_id)
+            run_key = touch_active_run(project_id, run_id).run
             keys = keys_of_models(project_id, [model.model_id for model in models])
             for model in models:
                 execute(

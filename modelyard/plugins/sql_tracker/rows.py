@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 from modelyard.core.db import atomic, database, is_postgresql, locked, now_ms
 from modelyard.core.errors import Conflict, NotFound
@@ -59,16 +59,22 @@ def find_run(project_id: int, run_id: str, *, lock: bool = False) -> Any:
     return row
 
 
-def touch_active_run(project_id: int, run_id: str) -> int:
-    """Move the time of an active run's last change and return its key; no one else writes to it until the end."""
+class RunKey(NamedTuple):
+    """The integer keys of a run and of its experiment."""
+
+    run: int
+    experiment: int
+
+
+def touch_active_run(project_id: int, run_id: str) -> RunKey:
+    """Move the time of an active run's last change and return its keys; no one else writes to it until the end."""
     rows = execute(
         "UPDATE run SET updated_at_ms = ? WHERE public_id = ? AND lifecycle_stage = 'active'"
-        " AND experiment_id IN (SELECT id FROM experiment WHERE project_id = ?) RETURNING id",
+        " AND experiment_id IN (SELECT id FROM experiment WHERE project_id = ?) RETURNING id, experiment_id",
         (now_ms(), run_id, project_id),
     ).fetchall()
     if rows:
-        key: int = rows[0][0]
-        return key
+        return RunKey(*rows[0])
     find_run(project_id, run_id)
     raise not_active(run_id)
 
@@ -134,15 +140,14 @@ def key_values(table: str, owner: str, keys: Iterable[int]) -> dict[int, list[tu
     return found
 
 
-def add_values(table: str, owner: str, owner_key: int, values: dict[str, str]) -> dict[str, str]:
-    """Add values that never change again; return those of `values` that differ from what is stored."""
+def add_values(table: str, owner: str, owner_key: int, values: dict[str, str], **more: int) -> dict[str, str]:
+    """Add values that never change again; return those of `values` that differ from what is stored.
+
+    `more` are columns that all of them have alike.
+    """
     if not values:
         return {}
-    rows = execute(
-        f"INSERT INTO {table} ({owner}, key, value) VALUES {', '.join(['(?, ?, ?)'] * len(values))}"
-        " ON CONFLICT DO NOTHING RETURNING key",
-        [part for key, value in values.items() for part in (owner_key, key, value)],
-    ).fetchall()
+    rows = _insert_values(table, owner, owner_key, values, more, "ON CONFLICT DO NOTHING RETURNING key").fetchall()
     known = [key for key in values if key not in {row[0] for row in rows}]
     if not known:
         return {}
@@ -155,14 +160,22 @@ def add_values(table: str, owner: str, owner_key: int, values: dict[str, str]) -
     return {key: stored[key] for key in known if stored[key] != values[key]}
 
 
-def set_values(table: str, owner: str, owner_key: int, values: dict[str, str]) -> None:
-    """Set values that may change, such as tags."""
+def set_values(table: str, owner: str, owner_key: int, values: dict[str, str], **more: int) -> None:
+    """Set values that may change, such as tags; `more` as in `add_values`."""
     if values:
-        execute(
-            f"INSERT INTO {table} ({owner}, key, value) VALUES {', '.join(['(?, ?, ?)'] * len(values))}"
-            f" ON CONFLICT ({owner}, key) DO UPDATE SET value = excluded.value",
-            [part for key, value in sorted(values.items()) for part in (owner_key, key, value)],
-        )
+        otherwise = f"ON CONFLICT ({owner}, key) DO UPDATE SET value = excluded.value"
+        _insert_values(table, owner, owner_key, dict(sorted(values.items())), more, otherwise)
+
+
+def _insert_values(
+    table: str, owner: str, owner_key: int, values: Mapping[str, str], more: Mapping[str, int], otherwise: str
+) -> Any:
+    columns = ", ".join((owner, "key", "value", *more))
+    group = f"({marks(3 + len(more))})"
+    return execute(
+        f"INSERT INTO {table} ({columns}) VALUES {', '.join([group] * len(values))} {otherwise}",
+        [part for key, value in values.items() for part in (owner_key, key, value, *more.values())],
+    )
 
 
 def delete_value(table: str, owner: str, owner_key: int, key: str) -> None:

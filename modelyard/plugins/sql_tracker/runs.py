@@ -55,7 +55,7 @@ class RunVerbs(Tracker):
                 artifact_uri=f"{experiment.artifact_location}/{run_id}/artifacts",
             )
             row.save(force_insert=True)
-            set_values("run_tag", "run_id", row.id, tags)
+            set_values("run_tag", "run_id", row.id, tags, experiment_id=experiment.id)
         data = RunData(metrics=[], params=[], tags=[Tag(key, value) for key, value in sorted(tags.items())])
         return Run(info=_info(row), data=data, inputs=RunInputs([], []), outputs=RunOutputs([]))
 
@@ -91,7 +91,7 @@ class RunVerbs(Tracker):
             row.end_time_ms = row.end_time_ms if end_time_ms is None else end_time_ms
             if name:
                 row.name = name
-                set_values("run_tag", "run_id", row.id, {RUN_NAME_TAG: name})
+                set_values("run_tag", "run_id", row.id, {RUN_NAME_TAG: name}, experiment_id=row.experiment_id)
             row.updated_at_ms = now_ms()
             row.save()
             return Change(before, _info(row))
@@ -110,7 +110,7 @@ class RunVerbs(Tracker):
     def delete_run_tag(self, project_id: int, run_id: str, key: str) -> None:
         """Remove it under the run's lock."""
         with transaction():
-            delete_value("run_tag", "run_id", touch_active_run(project_id, run_id), key)
+            delete_value("run_tag", "run_id", touch_active_run(project_id, run_id).run, key)
 
 
 def _info(row: Any) -> RunInfo:
