@@ -4,11 +4,9 @@ from peewee import BigIntegerField, CompositeKey, DoubleField, ForeignKeyField, 
 
 OF_RUNS = ("metric_series", "run_param", "run_tag")
 INDEXES = {
-    "metric_series_experiment_id_key_last_is_nan_last_value": (
-        "metric_series (experiment_id, key, last_is_nan, last_value)"
-    ),
-    "run_param_search": "run_param (experiment_id, key, substr(value, 1, 64))",
-    "run_tag_search": "run_tag (experiment_id, key, substr(value, 1, 64))",
+    "metric_series_search": ("metric_series (experiment_id, key, last_is_nan, last_value, run_id)"),
+    "run_param_search": "run_param (experiment_id, key, {prefix})",
+    "run_tag_search": "run_tag (experiment_id, key, {prefix})",
     "run_newest_first": "run (experiment_id, start_time_ms DESC, public_id)",
 }
 MARK = {
@@ -21,6 +19,8 @@ MARK = {
 
 def up(migrator, db):
     """Add the columns, fill them, and make the indexes and the table."""
+    is_sqlite = type(db).__name__.endswith("SqliteDatabase")
+    prefix = "substr(value, 1, 64)" if is_sqlite else '(substr(value, 1, 64) COLLATE "C")'
     for table in OF_RUNS:
         migrator.migrate(
             migrator.sql(f"ALTER TABLE {table} ADD COLUMN experiment_id BIGINT NOT NULL DEFAULT 0"),
@@ -31,7 +31,9 @@ def up(migrator, db):
     migrator.migrate(migrator.sql("ALTER TABLE metric_series ADD COLUMN chunked_count BIGINT NOT NULL DEFAULT 0"))
     migrator.migrate(*(migrator.add_column("metric_series", name, field) for name, field in MARK.items()))
     migrator.migrate(migrator.sql("DROP INDEX run_experiment_id_start_time_ms_public_id"))
-    migrator.migrate(*(migrator.sql(f"CREATE INDEX {name} ON {what}") for name, what in INDEXES.items()))
+    migrator.migrate(
+        *(migrator.sql(f"CREATE INDEX {name} ON {what.format(prefix=prefix)}") for name, what in INDEXES.items())
+    )
 
     class MetricSeries(Model):
         class Meta:

@@ -125,7 +125,7 @@ class MetricSeries(Table):
     class Meta:
         indexes = (
             (("run", "key"), True),
-            (("experiment_id", "key", "last_is_nan", "last_value"), False),
+            (("experiment_id", "key", "last_is_nan", "last_value", "run"), False),
         )
 
 

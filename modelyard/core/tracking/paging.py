@@ -14,6 +14,9 @@ from modelyard.core.errors import InvalidInput
 
 Offset = tuple[Annotated[int, msgspec.Meta(ge=0, le=2**62)]]
 _Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+RunPosition = tuple[Literal[0, 1, 2], float | Literal["Infinity", "-Infinity"] | None, _Int64, str]
+"""Part of the list, value in it, start time and id, of the last run of a page."""
+
 PointPosition = tuple[_Int64, _Int64, float | Literal["Infinity", "-Infinity"], Literal[0, 1]]
 """Step, timestamp, value and whether it is NaN, of the last point of a page of a metric's history."""
 

@@ -1,4 +1,4 @@
-"""Searches for experiments, runs and logged models in Modelyard's own tables, as SQL.
+"""Searches for experiments and logged models in Modelyard's own tables, as SQL.
 
 A search becomes one SELECT for the integer keys of a page, in order; who asked reads the rest of those rows by key.
 Pages go on by offset, under a token that is bound to the search. NaN sorts behind all numbers, a missing value behind
@@ -17,7 +17,6 @@ from modelyard.core.tracking.filters import (
     LOGGED_MODELS,
     MAX_COMPARISONS,
     MAX_ORDER_KEYS,
-    RUNS,
     Comparison,
     parse_filter,
     parse_order_by,
@@ -26,15 +25,6 @@ from modelyard.core.tracking.limits import MAX_EXPERIMENTS_PER_SEARCH, check_max
 from modelyard.core.tracking.paging import Offset, fingerprint, make_token, read_token
 from modelyard.core.tracking.sql import Clause, compare, execute, join, one_of, order
 
-RUN_COLUMNS = {
-    "run_id": "r.public_id",
-    "run_name": "r.name",
-    "user_id": "r.user_name",
-    "status": "r.status",
-    "start_time": "r.start_time_ms",
-    "end_time": "r.end_time_ms",
-    "artifact_uri": "r.artifact_uri",
-}
 EXPERIMENT_COLUMNS = {
     "experiment_id": "e.number",
     "name": "e.name",
@@ -57,7 +47,7 @@ def find_experiments(project_id: int, query: Query) -> tuple[list[int], str | No
     conditions = [Clause("e.project_id = ?", (project_id,)), one_of("e.lifecycle_stage", query.lifecycle_stages)]
     for found in parse_filter(query.filter, EXPERIMENTS):
         if found.entity == "tag":
-            conditions.append(_by_key("experiment_tag", "experiment_id", "e.id", found))
+            conditions.append(by_key("experiment_tag", "experiment_id", "e.id", found))
         elif found.key == "experiment_id":
             conditions.append(_experiment_number(found))
         else:
@@ -80,68 +70,7 @@ def _experiment_number(found: Comparison) -> Clause:
     return compare("e.number", found.operator, parse_experiment_id(str(found.value)))
 
 
-def find_runs(project_id: int, query: Query) -> tuple[list[int], str | None]:
-    """Return the keys of a page of runs and the token of the next page."""
-    keys = parse_order_by(query.order_by, RUNS)
-    source, ordering = [Clause("SELECT r.id FROM run r")], []
-    for index, key in enumerate(keys):
-        if key.entity == "attribute":
-            is_text = key.key in RUNS.texts
-            ordering.append(Clause(order(RUN_COLUMNS[key.key], ascending=key.ascending, is_text=is_text)))
-            continue
-        table, alias = _KEYED_TABLES[key.entity], f"o{index}"
-        source.append(Clause(f"LEFT JOIN {table} {alias} ON {alias}.run_id = r.id AND {alias}.key = ?", (key.key,)))
-        if key.entity == "metric":
-            ordering.append(Clause(f"COALESCE({alias}.last_is_nan, 2)"))
-            ordering.append(Clause(order(f"{alias}.last_value", ascending=key.ascending)))
-        else:
-            ordering.append(Clause(order(f"{alias}.value", ascending=key.ascending, is_text=True)))
-    if all((key.entity, key.key) != ("attribute", "start_time") for key in keys):
-        ordering.append(Clause("r.start_time_ms DESC"))
-    ordering.append(Clause("r.public_id"))
-    search = fingerprint(project_id, query.filter, query.order_by, query.lifecycle_stages, query.experiment_ids)
-    return page_of_keys(join(source, " "), _run_conditions(project_id, query), ordering, query, search)
-
-
-def count_runs(project_id: int, query: Query) -> int:
-    """Return how many runs the search finds in all."""
-    where = join(_run_conditions(project_id, query), " AND ")
-    ((count,),) = execute(f"SELECT COUNT(*) FROM run r WHERE {where.sql}", where.parameters).fetchall()
-    return int(count)
-
-
-def _run_conditions(project_id: int, query: Query) -> list[Clause]:
-    return [
-        _of_experiments("r", project_id, query.experiment_ids),
-        one_of("r.lifecycle_stage", query.lifecycle_stages),
-        *(_run_condition(found) for found in parse_filter(query.filter, RUNS)),
-    ]
-
-
-_KEYED_TABLES = {"metric": "metric_series", "param": "run_param", "tag": "run_tag"}
-
-
-def _run_condition(found: Comparison) -> Clause:
-    if found.entity == "attribute":
-        return compare(RUN_COLUMNS[found.key], found.operator, found.value)
-    if found.entity == "dataset":
-        column = "i.context" if found.key == "context" else f"d.{found.key}"
-        inner = compare(column, found.operator, found.value)
-        return Clause(
-            "EXISTS (SELECT 1 FROM run_input i JOIN dataset d ON d.id = i.dataset_id"
-            f" WHERE i.run_id = r.id AND {inner.sql})",
-            inner.parameters,
-        )
-    if found.entity == "metric":
-        inner = _metric_condition("x.last_value", "x.last_is_nan", found)
-        return Clause(
-            f"EXISTS (SELECT 1 FROM metric_series x WHERE x.run_id = r.id AND x.key = ? AND {inner.sql})",
-            (found.key, *inner.parameters),
-        )
-    return _by_key(_KEYED_TABLES[found.entity], "run_id", "r.id", found)
-
-
-def _metric_condition(value: str, is_nan: str, found: Comparison) -> Clause:
+def metric_condition(value: str, is_nan: str, found: Comparison) -> Clause:
     """Compare a metric: NaN differs from every number and is neither above nor below any."""
     inner = compare(value, found.operator, found.value)
     if found.operator == "!=":
@@ -149,7 +78,7 @@ def _metric_condition(value: str, is_nan: str, found: Comparison) -> Clause:
     return Clause(f"({inner.sql} AND {is_nan} = 0)", inner.parameters)
 
 
-def _by_key(table: str, owner: str, outer: str, found: Comparison) -> Clause:
+def by_key(table: str, owner: str, outer: str, found: Comparison) -> Clause:
     """Make the condition on a param or tag; one that is missing fulfils IS NULL alone."""
     start = f"EXISTS (SELECT 1 FROM {table} x WHERE x.{owner} = {outer} AND x.key = ?"
     if found.operator == "IS NULL":
@@ -189,10 +118,10 @@ def _model_condition(found: Comparison, datasets: Sequence[DatasetFilter]) -> Cl
         return compare(MODEL_COLUMNS[found.key], found.operator, found.value)
     if found.entity == "metric":
         conditions = [Clause("x.model_id = m.id AND x.key = ?", (found.key,))]
-        conditions += [_metric_condition("x.value", "x.is_nan", found), _on_datasets(datasets)]
+        conditions += [metric_condition("x.value", "x.is_nan", found), _on_datasets(datasets)]
         inner = join(conditions, " AND ")
         return Clause(f"EXISTS (SELECT 1 FROM logged_model_metric x WHERE {inner.sql})", inner.parameters)
-    return _by_key(f"logged_model_{found.entity}", "model_id", "m.id", found)
+    return by_key(f"logged_model_{found.entity}", "model_id", "m.id", found)
 
 
 def _on_datasets(datasets: Iterable[DatasetFilter]) -> Clause:

@@ -14,6 +14,9 @@ from typing import Any
 from modelyard.core.db import database, is_postgresql
 
 _UPPER, _LOWER = string.ascii_uppercase, string.ascii_lowercase
+PREFIX = 64
+"""So many characters of a value are indexed."""
+
 _TO_LOWER = str.maketrans(_UPPER, _LOWER)
 _TO_GLOB = str.maketrans({"%": "*", "_": "?", "*": "[*]", "?": "[?]", "[": "[[]"})
 
@@ -75,7 +78,17 @@ def _like(column: str, pattern: str, *, ignore_case: bool) -> Clause:
     return Clause(f"{column} GLOB ?", (pattern.translate(_TO_GLOB),))
 
 
+def sortable(column: str) -> str:
+    """Make a text column sort by its bytes."""
+    return f'{column} COLLATE "C"' if is_postgresql() else column
+
+
+def prefix_of(column: str) -> str:
+    """Make the beginning of a param's or tag's value, as it is indexed: all of it can be longer than an index takes."""
+    return sortable(f"substr({column}, 1, {PREFIX})")
+
+
 def order(column: str, *, ascending: bool, is_text: bool = False) -> str:
     """Order by the column with NULL last in both directions."""
-    value = f'{column} COLLATE "C"' if is_text and is_postgresql() else column
+    value = sortable(column) if is_text else column
     return f"CASE WHEN {column} IS NULL THEN 1 ELSE 0 END, {value} {'ASC' if ascending else 'DESC'}"

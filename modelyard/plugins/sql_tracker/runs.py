@@ -22,7 +22,7 @@ from modelyard.core.tracking.entities import (
 )
 from modelyard.core.tracking.models import ACTIVE, DELETED
 from modelyard.core.tracking.names import random_name
-from modelyard.core.tracking.search import count_runs, find_runs
+from modelyard.core.tracking.run_search import count_runs, find_runs
 from modelyard.plugins.sql_tracker.reading import read_runs
 from modelyard.plugins.sql_tracker.rows import (
     delete_value,

@@ -1,0 +1,294 @@
+"""Searches for runs in Modelyard's own tables, made for experiments of a million runs.
+
+A search becomes SQL that finds the integer keys of a page, in order; who asked reads the rest of those rows by key. It
+never sorts or looks at all runs where an index saves it:
+
+- A comparison that few runs fulfil, as a bounded count in its index says, is where the search starts.
+- Otherwise runs are taken in the wanted order from the index of that order (start time, or the values of the first key
+  to order by) until the page is full. Such a list has parts, one behind the other: runs that have a number, those with
+  NaN, those without a value.
+
+Pages of such lists go on behind the last run of the page before, others by offset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from modelyard.core.errors import InvalidInput
+from modelyard.core.tracking.entities import Number, Query, as_number
+from modelyard.core.tracking.filters import RUNS, Comparison, OrderKey, parse_filter, parse_order_by
+from modelyard.core.tracking.limits import MAX_EXPERIMENTS_PER_SEARCH, check_max_results, parse_experiment_id
+from modelyard.core.tracking.paging import Offset, RunPosition, fingerprint, make_token, read_token
+from modelyard.core.tracking.search import by_key, metric_condition
+from modelyard.core.tracking.sql import PREFIX, Clause, compare, execute, join, one_of, order, prefix_of, sortable
+
+FEW = 1_500
+"""So many candidates are looked at and sorted at once; with more, the index of the order is followed."""
+
+FEW_OF_SEVERAL = 20_000
+"""The same where several comparisons may leave next to nothing of what the index of the order has."""
+
+MOST_PROBED = 4
+"""How many comparisons of a filter are counted at most."""
+
+COLUMNS = {
+    "run_id": "r.public_id",
+    "run_name": "r.name",
+    "user_id": "r.user_name",
+    "status": "r.status",
+    "start_time": "r.start_time_ms",
+    "end_time": "r.end_time_ms",
+    "artifact_uri": "r.artifact_uri",
+}
+_TABLES = {"metric": "metric_series", "param": "run_param", "tag": "run_tag"}
+_START_DESCENDING = OrderKey("attribute", "start_time", ascending=False)
+_NEWEST_FIRST = (Clause("r.start_time_ms DESC"), Clause("r.public_id"))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where runs come from: what stands behind FROM, and the conditions that make it the wanted runs."""
+
+    tables: str
+    conditions: tuple[Clause, ...]
+    parameters: tuple[Any, ...] = ()
+
+    def select(self, columns: str, ending: Clause) -> list[Any]:
+        """Read columns of the runs; `ending` orders and limits them."""
+        where = join(self.conditions, " AND ")
+        rows: list[Any] = execute(
+            f"SELECT {columns} FROM {self.tables} WHERE {where.sql} {ending.sql}",
+            (*self.parameters, *where.parameters, *ending.parameters),
+        ).fetchall()
+        return rows
+
+    def count(self) -> int:
+        """Count the runs."""
+        return int(self.select("COUNT(*)", Clause(""))[0][0])
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Runs in the order of columns, which none of them lacks, then newest first; or newest first alone."""
+
+    source: Source
+    columns: tuple[str, ...] = ()
+    ascending: bool = True
+
+    @property
+    def ordering(self) -> list[Clause]:
+        """What comes first in ORDER BY."""
+        return [Clause(f"{column} {'ASC' if self.ascending else 'DESC'}") for column in self.columns]
+
+    def behind(self, position: tuple[int, Number | None, int, str]) -> Part:
+        """Return the rest of the part, behind the run at that `RunPosition`."""
+        _, value, start_time_ms, run_id = position
+        later = Clause(
+            "r.start_time_ms <= ? AND (r.start_time_ms < ? OR r.public_id > ?)", (start_time_ms, start_time_ms, run_id)
+        )
+        for column in self.columns:
+            sign = ">" if self.ascending else "<"
+            later = Clause(
+                f"{column} {sign}= ? AND ({column} {sign} ? OR ({later.sql}))",
+                (float(value or 0), float(value or 0), *later.parameters),
+            )
+        return replace(self, source=replace(self.source, conditions=(*self.source.conditions, later)))
+
+
+def find_runs(project_id: int, query: Query) -> tuple[list[int], str | None]:
+    """Return the keys of a page of runs and the token of the next page."""
+    limit = check_max_results(query.max_results)
+    filters, keys = parse_filter(query.filter, RUNS), parse_order_by(query.order_by, RUNS)
+    search = fingerprint(project_id, query.filter, query.order_by, query.lifecycle_stages, query.experiment_ids)
+    is_walked = _is_walked(keys)
+    token_type = RunPosition if is_walked else Offset
+    position = read_token(query.page_token, search, token_type) if query.page_token else None
+    experiments = _experiments(project_id, query.experiment_ids)
+    if not experiments:
+        return [], None
+    source, is_small = _source(experiments, query, filters)
+    if is_walked:
+        rows = _walk(_parts(source, experiments, keys, is_small=is_small), limit + 1, position)
+        token = make_token(search, _position(rows[limit - 1])) if len(rows) > limit else None
+    else:
+        offset = position[0] if position else 0
+        is_indexed = not is_small and len(experiments) == 1 and keys[0].entity != "attribute"
+        parts = _parts(source, experiments, keys[:1] if is_indexed else [], is_small=is_small)
+        rows = _across(parts, keys[1:] if is_indexed else keys, limit + 1, offset)
+        token = make_token(search, (offset + limit,)) if len(rows) > limit else None
+    return [row[0] for row in rows[:limit]], token
+
+
+def _is_walked(keys: Sequence[OrderKey]) -> bool:
+    """Say whether a page goes on behind a run: that takes one short value in front of start time and id."""
+    return not keys or (len(keys) == 1 and (keys[0].entity == "metric" or keys[0] == _START_DESCENDING))
+
+
+def count_runs(project_id: int, query: Query) -> int:
+    """Return how many runs the search finds in all."""
+    filters = parse_filter(query.filter, RUNS)
+    experiments = _experiments(project_id, query.experiment_ids)
+    return _source(experiments, query, filters)[0].count() if experiments else 0
+
+
+def _experiments(project_id: int, experiment_ids: Sequence[str] | None) -> list[int]:
+    """Return the keys of these experiments of the project; a foreign number finds nothing."""
+    conditions = [Clause("project_id = ?", (project_id,))]
+    if experiment_ids is not None:
+        if len(experiment_ids) > MAX_EXPERIMENTS_PER_SEARCH:
+            raise InvalidInput(f"A search takes at most {MAX_EXPERIMENTS_PER_SEARCH} experiments.")
+        conditions.append(one_of("number", [parse_experiment_id(given) for given in experiment_ids]))
+    where = join(conditions, " AND ")
+    return [row[0] for row in execute(f"SELECT id FROM experiment WHERE {where.sql}", where.parameters).fetchall()]
+
+
+def _source(experiments: Sequence[int], query: Query, filters: Sequence[Comparison]) -> tuple[Source, bool]:
+    """Return the runs that the search finds, and whether they come from a few candidates."""
+    conditions = [
+        one_of("r.experiment_id", experiments),
+        one_of("r.lifecycle_stage", query.lifecycle_stages),
+        *(_condition(found) for found in filters),
+    ]
+    few = _fewest(experiments, filters)
+    if few is None:
+        return Source("run r", tuple(conditions)), False
+    # The order of the tables is SQLite's order of reading; PostgreSQL chooses its own.
+    return Source(f"{few.tables} CROSS JOIN run r", (*few.conditions, Clause("r.id = d.run_id"), *conditions)), True
+
+
+def _condition(found: Comparison) -> Clause:
+    if found.entity == "attribute":
+        return compare(COLUMNS[found.key], found.operator, found.value)
+    if found.entity == "dataset":
+        column = "i.context" if found.key == "context" else f"d.{found.key}"
+        inner = compare(column, found.operator, found.value)
+        return Clause(
+            "EXISTS (SELECT 1 FROM run_input i JOIN dataset d ON d.id = i.dataset_id"
+            f" WHERE i.run_id = r.id AND {inner.sql})",
+            inner.parameters,
+        )
+    if found.entity == "metric":
+        inner = metric_condition("x.last_value", "x.last_is_nan", found)
+        return Clause(
+            f"EXISTS (SELECT 1 FROM metric_series x WHERE x.run_id = r.id AND x.key = ? AND {inner.sql})",
+            (found.key, *inner.parameters),
+        )
+    return by_key(_TABLES[found.entity], "run_id", "r.id", found)
+
+
+def _fewest(experiments: Sequence[int], filters: Sequence[Comparison]) -> Source | None:
+    """Return the candidates of the comparison that leaves the fewest, if those are few."""
+    probed = [source for source in (_indexed(experiments, found) for found in filters) if source is not None]
+    best, least = None, (FEW if len(filters) == 1 else FEW_OF_SEVERAL) + 1
+    for source in probed[:MOST_PROBED]:
+        where = join(source.conditions, " AND ")
+        ((count,),) = execute(
+            f"SELECT COUNT(*) FROM (SELECT 1 FROM {source.tables} WHERE {where.sql} LIMIT {least}) AS probed",
+            where.parameters,
+        ).fetchall()
+        if count < least:
+            best, least = source, count
+    return best
+
+
+def _indexed(experiments: Sequence[int], found: Comparison) -> Source | None:
+    """Return what an index says of a comparison: series of a bounded metric, params and tags of a value."""
+    of_key = (one_of("d.experiment_id", experiments), Clause("d.key = ?", (found.key,)))
+    if found.entity == "metric" and found.operator != "!=":
+        bound = compare("d.last_value", found.operator, found.value)
+        return Source("metric_series d", (*of_key, Clause("d.last_is_nan = 0"), bound))
+    if found.entity in {"param", "tag"} and found.operator == "=":
+        value = str(found.value)
+        # Compared with the bare column, SQLite would put the value into the indexed beginning, and not seek by it.
+        same = Clause(f"{prefix_of('d.value')} = ? AND d.value || '' = ?", (value[:PREFIX], value))
+        return Source(f"{_TABLES[found.entity]} d", (*of_key, same))
+    return None
+
+
+def _parts(source: Source, experiments: Sequence[int], keys: Sequence[OrderKey], *, is_small: bool) -> Iterator[Part]:
+    """Yield the parts of the list that has its order from the first key, or is newest first."""
+    if not keys or keys[0] == _START_DESCENDING:
+        yield Part(source)
+        return
+    key = keys[0]
+    table = _TABLES[key.entity]
+    conditions = (one_of("o.experiment_id", experiments), Clause("o.key = ?", (key.key,)), Clause("r.id = o.run_id"))
+    tables = f"{source.tables} CROSS JOIN {table} o" if is_small else f"{table} o CROSS JOIN {source.tables}"
+    joined = Source(tables, (*conditions, *source.conditions))
+    if key.entity == "metric":
+        numbers, not_numbers = (
+            replace(joined, conditions=(Clause(f"o.last_is_nan = {is_nan}"), *joined.conditions)) for is_nan in (0, 1)
+        )
+        yield Part(numbers, ("o.last_value",), key.ascending)
+        yield Part(not_numbers)
+    else:
+        yield Part(joined, (prefix_of("o.value"), sortable("o.value")), key.ascending)
+    missing = Clause(f"NOT EXISTS (SELECT 1 FROM {table} o WHERE o.run_id = r.id AND o.key = ?)", (key.key,))
+    yield Part(replace(source, conditions=(*source.conditions, missing)))
+
+
+def _walk(parts: Iterator[Part], limit: int, position: Any) -> list[Any]:
+    """Read from the parts as if they were one list: key and position of each run, which are its part, value, ...."""
+    rows: list[Any] = []
+    for number, part in enumerate(parts):
+        if position and number < position[0]:
+            continue
+        rest = part.behind(position) if position and number == position[0] else part
+        columns = f"r.id, {number}, {part.columns[0] if part.columns else 'NULL'}, r.start_time_ms, r.public_id"
+        rows += rest.source.select(columns, _ending([*part.ordering, *_NEWEST_FIRST], limit - len(rows), 0))
+        if len(rows) == limit:
+            break
+    return rows
+
+
+def _position(row: Any) -> tuple[Any, ...]:
+    """Return the `RunPosition` of a row of `_walk`."""
+    return (row[1], None if row[2] is None else as_number(row[2]), *row[3:])
+
+
+def _across(parts: Iterator[Part], keys: Sequence[OrderKey], limit: int, offset: int) -> list[Any]:
+    """Read from the parts as if they were one list; each is in its own order, then in that of the keys."""
+    joins, ordering = _ordering(keys)
+    rows: list[Any] = []
+    for part in parts:
+        tables = " ".join([part.source.tables, *(clause.sql for clause in joins)])
+        parameters = tuple(parameter for clause in joins for parameter in clause.parameters)
+        joined = replace(part.source, tables=tables, parameters=parameters)
+        found = joined.select("r.id", _ending([*part.ordering, *ordering], limit - len(rows), offset))
+        rows += found
+        if len(rows) == limit:
+            break
+        offset = 0 if found or not offset else offset - part.source.count()
+    return rows
+
+
+def _ordering(keys: Sequence[OrderKey]) -> tuple[list[Clause], list[Clause]]:
+    """Return the joins that the keys need, and what to order by."""
+    joins, ordering = [], []
+    for index, key in enumerate(keys):
+        if key.entity == "attribute":
+            ordering.append(_attribute_order(key))
+            continue
+        table, alias = _TABLES[key.entity], f"o{index}"
+        joins.append(Clause(f"LEFT JOIN {table} {alias} ON {alias}.run_id = r.id AND {alias}.key = ?", (key.key,)))
+        if key.entity == "metric":
+            ordering.append(Clause(f"COALESCE({alias}.last_is_nan, 2)"))
+            ordering.append(Clause(order(f"{alias}.last_value", ascending=key.ascending)))
+        else:
+            ordering.append(Clause(order(f"{alias}.value", ascending=key.ascending, is_text=True)))
+    is_by_start = any((key.entity, key.key) == ("attribute", "start_time") for key in keys)
+    return joins, [*ordering, *(_NEWEST_FIRST[1:] if is_by_start else _NEWEST_FIRST)]
+
+
+def _attribute_order(key: OrderKey) -> Clause:
+    if key.key == "start_time":  # never NULL, and an index has its order
+        return Clause(f"r.start_time_ms {'ASC' if key.ascending else 'DESC'}")
+    return Clause(order(COLUMNS[key.key], ascending=key.ascending, is_text=key.key in RUNS.texts))
+
+
+def _ending(ordering: Sequence[Clause], limit: int, offset: int) -> Clause:
+    ordered = join(ordering, ", ")
+    return Clause(f"ORDER BY {ordered.sql} LIMIT ? OFFSET ?", (*ordered.parameters, limit, offset))
