@@ -1,78 +1,23 @@
 """What is logged to runs: the hot path. One transaction a batch, one statement for each kind of thing in it.
 
-The summary of each metric in a batch is worked out in memory and merged into its series by one upsert, which never
-reads first. The update of the run's row, with which a batch begins, confirms that the run is active and makes writers
+The update of the run's row, with which a batch begins, confirms that the run is active and makes writers
 to one run take turns.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
-from modelyard.core.db import atomic, database, is_postgresql
 from modelyard.core.errors import Conflict
 from modelyard.core.group_commit import write_together
 from modelyard.core.interfaces import Tracker
 from modelyard.core.tracking.entities import RUN_NAME_TAG, Metric
-from modelyard.core.tracking.sql import execute, marks
+from modelyard.core.tracking.sql import execute
 from modelyard.plugins.sql_tracker.chunks import Point, SeriesState, extend_chunks
-from modelyard.plugins.sql_tracker.rows import (
-    RunKey,
-    add_values,
-    keys_of_models,
-    set_values,
-    touch_active_run,
-)
-
-COPY_FROM = 100
-"""From how many points on COPY pays for its savepoint on PostgreSQL."""
-
-_COPY = "COPY metric_point (series_id, step, timestamp_ms, value, is_nan) FROM STDIN"
-
-_NEWER = (
-    "(excluded.last_step, excluded.last_timestamp_ms, excluded.last_value, excluded.last_is_nan) >="
-    " (metric_series.last_step, metric_series.last_timestamp_ms, metric_series.last_value, metric_series.last_is_nan)"
-)
-_LAST = ("last_value", "last_is_nan", "last_step", "last_timestamp_ms")
-_SERIES_COLUMNS = ("run_id", "experiment_id", "key", *_LAST, "min_value", "min_step", "max_value", "max_step", "count")
-_CHUNKED = "chunked_count, chunked_step, chunked_timestamp_ms, chunked_value, chunked_is_nan"
-
-
-def _bound(which: str, sign: str) -> str:
-    better = f"metric_series.{which}_value IS NULL OR excluded.{which}_value {sign} metric_series.{which}_value"
-    return ", ".join(
-        f"{column} = CASE WHEN {better} THEN excluded.{column} ELSE metric_series.{column} END"
-        for column in (f"{which}_value", f"{which}_step")
-    )
-
-
-_MERGE = (
-    " ON CONFLICT (run_id, key) DO UPDATE SET "
-    + ", ".join(
-        f"{column} = CASE WHEN {_NEWER} THEN excluded.{column} ELSE metric_series.{column} END" for column in _LAST
-    )
-    + f", {_bound('min', '<')}, {_bound('max', '>')}, count = metric_series.count + excluded.count"
-    + f" RETURNING key, id, count, {_CHUNKED}"
-)
-
-
-@dataclass(slots=True)
-class _Series:
-    """The points of one metric in a batch, equal ones once, in the order of logging."""
-
-    points: dict[Point, None] = field(default_factory=dict)
-
-    def row(self, run: RunKey, key: str) -> list[Any]:
-        step, timestamp_ms, value, is_nan = max(self.points)
-        numbers = [point for point in self.points if not point[3]]
-        least = min(numbers, key=lambda point: point[2], default=None)
-        greatest = max(numbers, key=lambda point: point[2], default=None)
-        bounds = [part for point in (least, greatest) for part in ((point[2], point[0]) if point else (None, None))]
-        return [run.run, run.experiment, key, value, is_nan, step, timestamp_ms, *bounds, len(self.points)]
+from modelyard.plugins.sql_tracker.point_inserts import insert_points
+from modelyard.plugins.sql_tracker.rows import RunKey, add_values, keys_of_models, set_values, touch_active_run
+from modelyard.plugins.sql_tracker.series import merge_series
 
 
 class LoggingVerbs(Tracker):
@@ -114,49 +59,13 @@ def _point(metric: Metric) -> Point:
 
 
 def _write_metrics(run: RunKey, metrics: Iterable[Metric]) -> None:
-    batch: dict[str, _Series] = {}
+    batch: dict[str, dict[Point, None]] = {}
     for metric in metrics:
-        batch.setdefault(metric.key, _Series()).points[_point(metric)] = None
-    group = f"({marks(len(_SERIES_COLUMNS))})"
-    rows = execute(
-        f"INSERT INTO metric_series ({', '.join(_SERIES_COLUMNS)}) VALUES {', '.join([group] * len(batch))}{_MERGE}",
-        [value for key, series in sorted(batch.items()) for value in series.row(run, key)],
-    ).fetchall()
-    points = [(row[1], *point) for row in rows for point in batch[row[0]].points]
-    known: Mapping[int, int] = {}
-    if not (is_postgresql() and len(points) >= COPY_FROM and _copy_points(points)):
-        known = _insert_points(points)
+        batch.setdefault(metric.key, {})[_point(metric)] = None
+    rows = merge_series(run, batch)
+    known = insert_points([(row[1], *point) for row in rows for point in batch[row[0]]])
     for row in rows:
-        extend_chunks(SeriesState(*row[1:]), batch[row[0]].points, known=known.get(row[1], 0))
-
-
-def _insert_points(points: Sequence[tuple[int, int, int, float, int]]) -> Mapping[int, int]:
-    """Insert the points that are new; return how many of each series were there, which its count has now lost again."""
-    inserted = execute(
-        "INSERT INTO metric_point (series_id, step, timestamp_ms, value, is_nan)"
-        f" VALUES {', '.join(['(?, ?, ?, ?, ?)'] * len(points))} ON CONFLICT DO NOTHING RETURNING series_id",
-        [value for point in points for value in point],
-    ).fetchall()
-    if len(inserted) == len(points):
-        return {}
-    known = Counter(point[0] for point in points)
-    known.subtract(row[0] for row in inserted)
-    for series_id, count in known.items():
-        execute("UPDATE metric_series SET count = count - ? WHERE id = ?", (count, series_id))
-    return known
-
-
-def _copy_points(points: Iterable[tuple[int, int, int, float, int]]) -> bool:
-    """Insert by COPY; False, with nothing written, where some of the points are there already."""
-    from psycopg.errors import UniqueViolation
-
-    lines = "".join(f"{key}\t{step}\t{when}\t{value!r}\t{nan}\n" for key, step, when, value, nan in points)
-    try:
-        with atomic(), database.connection().cursor() as cursor, cursor.copy(_COPY) as copy:
-            copy.write(lines)
-    except UniqueViolation:
-        return False
-    return True
+        extend_chunks(SeriesState(*row[1:]), batch[row[0]], known=known.get(row[1], 0))
 
 
 def _write_model_metrics(project_id: int, run_key: int, metrics: Sequence[Metric]) -> None:
