@@ -221,6 +221,12 @@ class ConnectionChangesSchema(StrictSchema):
     enabled = fields.Boolean()
 
 
+class SettingsTestSchema(StrictSchema):
+    """Settings to try in place of a connection's own; a secret that is left out is the stored one, as in an edit."""
+
+    settings = fields.Dict(keys=fields.String())
+
+
 class HealthSchema(Schema):
     """What a provider says of itself."""
 

@@ -221,6 +221,7 @@ def test_another_projects_connection_is_not_there(
             lambda wrong=wrong: services.connections.edit(actor, other, wrong, {"enabled": False}),
             lambda wrong=wrong: services.connections.delete(actor, other, wrong),
             lambda wrong=wrong: services.connections.test_saved(actor, other, wrong),
+            lambda wrong=wrong: services.connections.test_changes(actor, other, wrong, {"number": 1}),
             lambda wrong=wrong: services.connections.use_storage(actor, other, wrong),
         ):
             with pytest.raises(NotFound, match=f"no connection '{wrong}'"):
@@ -239,6 +240,7 @@ def test_editors_look_and_admins_change(
         lambda: services.connections.edit(editor, project, night.public_id, {"enabled": False}),
         lambda: services.connections.delete(editor, project, night.public_id),
         lambda: services.connections.test_saved(editor, project, night.public_id),
+        lambda: services.connections.test_changes(editor, project, night.public_id, {"number": 1}),
         lambda: services.connections.test(editor, project, kind="notifier", provider="log", settings={}),
         lambda: services.connections.use_storage(editor, project, None),
     ):
@@ -314,6 +316,8 @@ def test_the_servers_own_host_is_its_administrators_to_connect(
         with pytest.raises(PermissionDenied, match=r"connection\.host"):
             services.connections.edit(admin, project, made.public_id, changes)
         services.connections.edit(root, project, made.public_id, changes)
+    with pytest.raises(PermissionDenied, match=r"connection\.host"):
+        services.connections.test_changes(admin, project, made.public_id, given)
 
 
 @on_sqlite
