@@ -25,15 +25,7 @@ export interface SettingField {
 }
 
 type FieldKind =
-  | "text"
-  | "paragraph"
-  | "number"
-  | "truth"
-  | "choice"
-  | "choices"
-  | "lines"
-  | "group"
-  | "json";
+  "text" | "paragraph" | "number" | "truth" | "choice" | "choices" | "lines" | "group" | "json";
 
 interface Limits {
   integer: boolean;

@@ -49,6 +49,7 @@ export function Project() {
     { label: "Models", to: paths.models(organization, slug) },
     { label: "Deployments", to: paths.deployments(organization, slug) },
     { label: "Activity", to: paths.activity(organization, slug) },
+    { label: "Connections", to: paths.connections(scope) },
     { label: "Members", to: paths.projectMembers(organization, slug) },
     ...(isAdmin(project.role) ? [{ label: "Settings", to: paths.projectSettings(organization, slug) }] : []),
   ];

@@ -145,6 +145,14 @@ function OrganizationSection({ organization, list, top = false }: SectionProps) 
           <Button component={Link} to={paths.members(organization.slug)} size="xs" variant="default">
             Members
           </Button>
+          <Button
+            component={Link}
+            to={paths.connections({ organization: organization.slug })}
+            size="xs"
+            variant="default"
+          >
+            Connections
+          </Button>
           {mayCreate && (
             <Button size="xs" leftSection={<PlusIcon size={14} />} onClick={create}>
               New project
