@@ -165,6 +165,14 @@ class ConnectionService(ConnectedProviders):
         """Return all settings as they were given, secrets too: for the platform itself."""
         return {**connection.settings, **self._secrets.open(connection.encrypted_secrets)}
 
+    def secret_names(self, connection: Connection) -> tuple[str, ...]:
+        """Return the names of its secrets that are set; none where no key opens them, so that it can be looked at."""
+        try:
+            kept = self._secrets.open(connection.encrypted_secrets)
+        except ConfigurationError:
+            return ()
+        return tuple(sorted(key for key, value in kept.items() if value))
+
     def delete(self, actor: Actor, place: Place, connection_id: str, *, managed_by: str = BY_API) -> None:
         """Remove a connection that nothing uses; `Conflict` while something does, or the settings file has it."""
         _authorize(actor, place, "write")

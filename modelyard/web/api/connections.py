@@ -65,6 +65,7 @@ def show(row: Connection, *, with_settings: bool) -> dict[str, Any]:
     health = {key: getattr(row, key) for key in ("health_ok", "health_message", "health_checked_at_ms")}
     return {
         "has_secrets": row.encrypted_secrets is not None,
+        "secrets": services().connections.secret_names(row) if with_settings else (),
         "settings": row.settings if with_settings else {},
         "scope": "organization" if row.project_id is None else "project",
         "health": None if row.health_ok is None else health if with_settings else {**health, "health_message": ""},

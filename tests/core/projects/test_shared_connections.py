@@ -168,6 +168,7 @@ class TestApi:
             ):
                 shown = client.get(one, headers=headers).get_json()
                 assert shown["settings"] == settings, one
+                assert bool(shown["secrets"]) is bool(settings), "names, too, are for the admins of its place"
                 assert (shown["scope"], shown["managed_by"], shown["has_secrets"]) == ("organization", "api", True)
         listed = client.get(f"{path}/projects/churn/connections", headers=admin_here).get_json()["items"]
         assert [item["scope"] for item in listed] == ["organization"]

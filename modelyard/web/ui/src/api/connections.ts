@@ -4,7 +4,10 @@ import type { components } from "./schema";
 /** Connections, of a project and of an organization: providers with settings. */
 type Schemas = components["schemas"];
 
-export type Connection = Full<Schemas["Connection"]>;
+export type Connection = Full<Schemas["Connection"]> & {
+  /** The names of those that are set, for the admins of its place. */
+  secrets: string[];
+};
 export type Provider = Full<Schemas["DescribedProvider"]>;
 export type ConnectionKind = Schemas["NewConnection"]["kind"];
 export type NewConnection = Schemas["NewConnection"];

@@ -68,6 +68,12 @@ test("every kind of property has its field, the required ones first", () => {
   expect(field("proxy")?.fields.map(keyOf)).toEqual(["proxy.host", "proxy.port"]);
 });
 
+test("fields stand as their author has put them", () => {
+  const properties = { a: {}, b: {}, c: {}, d: {} };
+  const fields = fieldsOf({ properties, required: ["d"], "x-order": ["c", "a", "d"] });
+  expect(fields.map(keyOf)).toEqual(["d", "c", "a", "b"]);
+});
+
 test("a schema that says nothing gives no field", () => {
   expect(fieldsOf({ type: "object", additionalProperties: false })).toEqual([]);
 });
@@ -167,7 +173,7 @@ test("what is not JSON is said to be none", () => {
 test("a required secret may be left out where one is kept", () => {
   const fields = fieldsOf({ properties: { key: { type: "string", writeOnly: true } }, required: ["key"] });
   expect(problemsOf(fields, { key: "" })).toEqual({ key: "This is needed." });
-  expect(problemsOf(fields, { key: "" }, { secretsKept: true })).toEqual({});
+  expect(problemsOf(fields, { key: "" }, new Set(["key"]))).toEqual({});
 });
 
 test("the server's complaints find their fields", () => {

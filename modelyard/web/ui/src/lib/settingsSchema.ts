@@ -50,11 +50,14 @@ const number = (value: unknown) => (typeof value === "number" ? value : undefine
 const text = (value: unknown) => (typeof value === "string" ? value : "");
 const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 
-/** The fields of an object, the required ones first, else in the order of the schema. */
+/** The fields of an object, the required ones first, else in the order that `x-order` says: JSON has none. */
 export function fieldsOf(schema: Schema, above: readonly string[] = []): SettingField[] {
   const required = list(schema.required);
   const properties = isSchema(schema.properties) ? schema.properties : {};
+  const order = list(schema["x-order"]);
+  const place = (name: string) => (order.includes(name) ? order.indexOf(name) : order.length);
   return Object.entries(properties)
+    .sort(([a], [b]) => place(a) - place(b))
     .map(([name, property]) =>
       fieldOf([...above, name], isSchema(property) ? property : {}, required.includes(name)),
     )
@@ -214,11 +217,11 @@ export function emptySecret(field: SettingField): unknown {
   return field.default;
 }
 
-/** What is wrong with the form before it is sent, by key of the field. Stored secrets may be left out. */
+/** What is wrong with the form before it is sent, by key of the field. Secrets that are `kept` may be left out. */
 export function problemsOf(
   fields: readonly SettingField[],
   values: FormValues,
-  { secretsKept = false }: { secretsKept?: boolean } = {},
+  kept: ReadonlySet<string> = new Set(),
 ): Record<string, string> {
   const found: Record<string, string> = {};
   for (const field of fields) {
@@ -229,7 +232,7 @@ export function problemsOf(
       if (field.required || isTouched) Object.assign(found, problemsOf(field.fields, inside));
       continue;
     }
-    const problem = problemOf(field, value, field.required && !(field.secret && secretsKept));
+    const problem = problemOf(field, value, field.required && !kept.has(keyOf(field)));
     if (problem !== null) found[keyOf(field)] = problem;
   }
   return found;

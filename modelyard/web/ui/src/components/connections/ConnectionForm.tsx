@@ -41,7 +41,7 @@ export function ConnectionForm(props: ConnectionFormProps) {
               settings.change(values);
               trial.forget();
             }}
-            secrets={{ kept: form.secretsKept, removed: settings.removed, onRemove: settings.remove }}
+            secrets={{ kept: form.kept, removed: settings.removed, onRemove: settings.remove }}
           />
           {provider.kind === "notifier" && (
             <Textarea

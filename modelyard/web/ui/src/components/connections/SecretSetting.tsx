@@ -13,13 +13,14 @@ export function SecretSetting({
   secrets,
 }: SettingProps & { secrets: SecretsState }) {
   const key = keyOf(field);
+  const kept = secrets.kept.has(key);
   const removed = secrets.removed.has(key);
   const props = {
     label: field.label,
-    description: [field.help, secrets.kept && KEPT, field.kind === "json" && "Written as JSON."]
+    description: [field.help, kept && KEPT, field.kind === "json" && "Written as JSON."]
       .filter(Boolean)
       .join(" "),
-    required: field.required && !secrets.kept,
+    required: field.required && !kept,
     error,
     disabled: removed,
     spellCheck: false,
@@ -40,11 +41,11 @@ export function SecretSetting({
           visibilityToggleButtonProps={{ "aria-label": `Show or hide ${field.label}` }}
         />
       )}
-      {secrets.kept && emptySecret(field) !== undefined && (
+      {kept && emptySecret(field) !== undefined && (
         <Checkbox
           size="xs"
-          label="Remove what is stored"
-          aria-label={`Remove what is stored as ${field.label}`}
+          label="Remove the one that is stored"
+          aria-label={`Remove the one that is stored as ${field.label}`}
           checked={removed}
           onChange={(event) => {
             secrets.onRemove(key, event.currentTarget.checked);

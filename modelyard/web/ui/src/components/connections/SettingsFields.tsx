@@ -12,9 +12,9 @@ interface SettingsFieldsProps {
   secrets: SecretsState;
 }
 
-/** What is known of the secrets: whether any may be stored, and which are to be removed. */
+/** Which secrets are stored, and which of these are to be removed. */
 export interface SecretsState {
-  kept: boolean;
+  kept: ReadonlySet<string>;
   removed: ReadonlySet<string>;
   onRemove: (key: string, removed: boolean) => void;
 }

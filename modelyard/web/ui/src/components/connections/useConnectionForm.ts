@@ -37,8 +37,8 @@ const NOTHING: Settings = {};
 /** What the form holds and does: checks, tries what is to be saved, asks where that fails, and saves. */
 export function useConnectionForm(props: ConnectionFormProps) {
   const { place, provider, connection } = props;
-  const secretsKept = connection?.has_secrets === true;
-  const settings = useSettingsForm(provider.settings_schema, connection?.settings ?? NOTHING, secretsKept);
+  const [kept] = useState(() => new Set(connection?.secrets));
+  const settings = useSettingsForm(provider.settings_schema, connection?.settings ?? NOTHING, kept);
   const trial = useTrial(place, provider, connection);
   const [own, setOwn] = useState<Own>({
     name: connection?.name ?? "",
@@ -79,7 +79,7 @@ export function useConnectionForm(props: ConnectionFormProps) {
   };
   return {
     settings,
-    secretsKept,
+    kept,
     trial,
     own,
     change: (changes: Partial<Own>) => {

@@ -26,7 +26,7 @@ export interface SettingsForm {
 }
 
 /** The state of a form that a schema has made. */
-export function useSettingsForm(schema: Settings, stored: Settings, secretsKept: boolean): SettingsForm {
+export function useSettingsForm(schema: Settings, stored: Settings, kept: ReadonlySet<string>): SettingsForm {
   const fields = useMemo(() => fieldsOf(schema), [schema]);
   const [began] = useState(() => initialValues(fields, stored));
   const [before] = useState(stored);
@@ -47,7 +47,7 @@ export function useSettingsForm(schema: Settings, stored: Settings, secretsKept:
     remove: (key, isRemoved) =>
       setRemoved((now) => new Set(isRemoved ? [...now, key] : [...now].filter((other) => other !== key))),
     read: () => {
-      const problems = problemsOf(fields, values, { secretsKept });
+      const problems = problemsOf(fields, values, kept);
       setErrors(problems);
       return Object.keys(problems).length > 0 ? null : settingsOf(fields, values, before, removed);
     },
