@@ -37,6 +37,7 @@ export function SecretSetting({
       ) : (
         <PasswordInput
           {...props}
+          aria-invalid={error !== undefined}
           visibilityToggleFocusable
           visibilityToggleButtonProps={{ "aria-label": `Show or hide ${field.label}` }}
         />
