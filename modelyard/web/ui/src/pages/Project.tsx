@@ -17,7 +17,7 @@ export function Project() {
   const { organization, project: slug } = scope;
   const { run, model } = useParams();
   const { data: project, error, refetch, isFetching } = useQuery(projectQuery(scope));
-  const tabsElement = useTabInSight();
+  const tabsElement = useTabInSight(project !== undefined);
   const inside = run !== undefined || model !== undefined;
 
   if (project === undefined) {
@@ -94,12 +94,12 @@ export function Project() {
 }
 
 /** On a narrow screen the tabs scroll: the one that is shown is brought into sight. */
-function useTabInSight() {
+function useTabInSight(areShown: boolean) {
   const tabs = useRef<HTMLElement>(null);
   const { pathname } = useLocation();
   useEffect(() => {
     const current = tabs.current?.querySelector<HTMLElement>("[aria-current]");
     if (tabs.current && current) tabs.current.scrollLeft = current.offsetLeft - tabs.current.offsetLeft - 40;
-  }, [pathname]);
+  }, [pathname, areShown]);
   return tabs;
 }
