@@ -18,12 +18,15 @@ from typing import Any, ClassVar
 from marshmallow import Schema
 
 from modelyard.core.tracking.entities import (
+    WHOLE_HISTORY,
     Change,
     DatasetInput,
     Experiment,
     LoggedModel,
     LoggedModelQuery,
     Metric,
+    MetricSummary,
+    MetricWindow,
     ModelInput,
     ModelOutput,
     NewLoggedModel,
@@ -239,6 +242,10 @@ class Tracker(Provider):
         """Return a page of runs; errors as in `search_experiments`."""
 
     @abstractmethod
+    def count_runs(self, project_id: int, query: Query) -> int:
+        """Return how many runs the search finds in all; order and page of the query do not matter."""
+
+    @abstractmethod
     def update_run(
         self,
         project_id: int,
@@ -289,12 +296,39 @@ class Tracker(Provider):
 
     @abstractmethod
     def metric_history(
-        self, project_id: int, run_id: str, key: str, *, max_results: int | None = None, page_token: str | None = None
+        self,
+        project_id: int,
+        run_id: str,
+        key: str,
+        *,
+        window: MetricWindow = WHOLE_HISTORY,
+        max_results: int | None = None,
+        page_token: str | None = None,
     ) -> Page[Metric]:
-        """Return points in the order of step, timestamp and value; all of them without `max_results`.
+        """Return the points of the window in the order of step, timestamp and value; all without `max_results`.
 
         A metric that was never logged has none.
         """
+
+    @abstractmethod
+    def sample_metric(
+        self,
+        project_id: int,
+        run_ids: Sequence[str],
+        key: str,
+        *,
+        max_points: int,
+        window: MetricWindow = WHOLE_HISTORY,
+    ) -> dict[str, list[Metric]]:
+        """Return points of one metric for drawing it: for each run, in order, at most `max_points`, which is 4 or more.
+
+        What has no more points in the window comes whole. Of others come the window's first and last point, and of
+        stretches in between the least and the greatest, so that spikes stay. A run without the metric has none.
+        """
+
+    @abstractmethod
+    def metric_summaries(self, project_id: int, run_ids: Sequence[str]) -> dict[str, list[MetricSummary]]:
+        """Return what is known of each metric of each run, by key."""
 
     @abstractmethod
     def create_logged_model(self, project_id: int, model: NewLoggedModel) -> LoggedModel:

@@ -13,13 +13,13 @@ import pytest
 
 from modelyard.core.errors import AlreadyExists, Conflict, InvalidInput, InvalidTransition, NotFound
 from modelyard.core.interfaces import Provider, Tracker
+from modelyard.core.testing.metrics import MetricContract
 from modelyard.core.testing.provider import ProviderContract
 from modelyard.core.testing.tracker_cases import (
     EXPERIMENT_SEARCHES,
     MODEL_SEARCHES,
     NO_RUN,
     NONSENSE,
-    NUMBERS,
     RUN_ORDERS,
     RUN_SEARCHES,
     TEXTS,
@@ -40,12 +40,7 @@ from modelyard.core.tracking.entities import (
 )
 
 
-def same(first: float, second: float) -> bool:
-    """Equal, with NaN equal to itself."""
-    return first == second or (math.isnan(first) and math.isnan(second))
-
-
-class TrackerContract(ProviderContract):
+class TrackerContract(MetricContract, ProviderContract):
     """Experiments, runs and logged models, as MLflow's clients know them."""
 
     kind = "tracker"
@@ -69,11 +64,6 @@ class TrackerContract(ProviderContract):
     @pytest.fixture
     def run_id(self, tracker: Tracker, project_id: int) -> str:
         return self.new_run(tracker, project_id)
-
-    @staticmethod
-    def new_run(tracker: Tracker, project_id: int, experiment_id: str = "0", start: int = 1, **more: Any) -> str:
-        run = NewRun(experiment_id=experiment_id, user_id="ada", start_time_ms=start, **more)
-        return tracker.create_run(project_id, run).info.run_id
 
     @staticmethod
     def found(tracker: Tracker, project_id: int, filter: str = "", **more: Any) -> list[str]:  # noqa: A002
@@ -241,61 +231,6 @@ class TrackerContract(ProviderContract):
         assert {param.key: param.value for param in run.data.params} == values
         assert {tag.key: tag.value for tag in run.data.tags if tag.key in values} == values
 
-    def test_numbers_come_back_as_they_went(self, tracker: Tracker, project_id: int, run_id: str) -> None:
-        metrics = [Metric(f"k{index}", number, 2**53, -3) for index, number in enumerate(NUMBERS)]
-        tracker.log_batch(project_id, run_id, metrics=metrics)
-        last = tracker.get_run(project_id, run_id).data.metrics
-
-        for number, metric in zip(NUMBERS, sorted(last, key=lambda metric: int(metric.key[1:])), strict=True):
-            (point,) = tracker.metric_history(project_id, run_id, metric.key).items
-            assert same(float(metric.value), number)
-            assert same(float(point.value), number)
-            assert (metric.timestamp_ms, metric.step) == (point.timestamp_ms, point.step) == (2**53, -3)
-
-    def test_steps_and_times_have_64_bits(self, tracker: Tracker, project_id: int, run_id: str) -> None:
-        extremes = [Metric("m", 1.0, 2**63 - 1, -(2**63)), Metric("m", 1.0, 0, 2**63 - 1)]
-        tracker.log_batch(project_id, run_id, metrics=extremes)
-
-        assert tracker.metric_history(project_id, run_id, "m").items == extremes
-
-    @pytest.mark.parametrize("at_once", [True, False])
-    def test_the_last_value_is_of_the_highest_step_time_and_value(
-        self, tracker: Tracker, project_id: int, run_id: str, at_once: bool
-    ) -> None:
-        points = [(0, 100, 1000), (3, 40, 100), (3, 50, 10), (3, 50, 20), (3, 50, 20), (-3, 900, 900), (-1, 800, 800)]
-        metrics = [Metric("m", float(value), when, step) for step, when, value in points]
-        for batch in [metrics] if at_once else [[metric] for metric in metrics]:
-            tracker.log_batch(project_id, run_id, metrics=batch)
-
-        assert tracker.get_run(project_id, run_id).data.metrics == [Metric("m", 20.0, 50, 3)]
-        assert len(tracker.metric_history(project_id, run_id, "m").items) == 6
-
-    def test_a_history_comes_in_order_and_in_pages(self, tracker: Tracker, project_id: int, run_id: str) -> None:
-        values = [math.inf, -math.inf, math.nan, 1.0, -1.0]
-        metrics = [Metric("m", value, 7, step) for step in (2, -1, 0) for value in values]
-        tracker.log_batch(project_id, run_id, metrics=metrics)
-        whole = tracker.metric_history(project_id, run_id, "m")
-        paged, token = [], None
-        while page := tracker.metric_history(project_id, run_id, "m", max_results=4, page_token=token):
-            paged += page.items
-            token = page.next_page_token
-            if token is None:
-                break
-
-        assert whole.next_page_token is None
-        assert paged == whole.items
-        assert [point.step for point in paged] == [-1] * 5 + [0] * 5 + [2] * 5
-        assert [point.value for point in paged[:5]] == ["-Infinity", -1.0, "NaN", 1.0, "Infinity"]
-        assert tracker.metric_history(project_id, run_id, "none").items == []
-
-    def test_the_same_point_again_is_one(self, tracker: Tracker, project_id: int, run_id: str) -> None:
-        metrics = [Metric("m", value, 1, step) for step in range(200) for value in (0.5, math.nan)]
-        tracker.log_batch(project_id, run_id, metrics=metrics)
-        tracker.log_batch(project_id, run_id, metrics=metrics[:300])
-        tracker.log_batch(project_id, run_id, metrics=[*metrics[:2], Metric("m", 0.5, 1, 500)])
-
-        assert len(tracker.metric_history(project_id, run_id, "m").items) == 401
-
     def test_a_param_stays_as_it_is(self, tracker: Tracker, project_id: int, run_id: str) -> None:
         tracker.log_batch(project_id, run_id, params={"a": "1"})
         tracker.log_batch(project_id, run_id, params={"a": "1", "b": "2"})
@@ -367,6 +302,13 @@ class TrackerContract(ProviderContract):
             found = self.found(tracker, project_id, text, order_by=["start_time ASC"])
 
             assert [five.index(run_id) for run_id in found] == numbers, text
+
+    def test_runs_are_counted(self, tracker: Tracker, project_id: int, five: list[str]) -> None:
+        for text, numbers in RUN_SEARCHES:
+            query = Query(filter=text, experiment_ids=["0"], max_results=1)
+            assert tracker.count_runs(project_id, query) == len(numbers), text
+        with pytest.raises(InvalidInput):
+            tracker.count_runs(project_id, Query(filter="nonsense !", experiment_ids=["0"]))
 
     def test_runs_are_found_by_lists_of_ids(self, tracker: Tracker, project_id: int, five: list[str]) -> None:
         assert self.found(tracker, project_id, f"run_id IN ('{five[0]}', '{five[3]}')") == [five[3], five[0]]

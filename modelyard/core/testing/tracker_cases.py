@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from modelyard.core.tracking.entities import DatasetFilter, MetricOrder
+from modelyard.core.tracking.entities import DatasetFilter, MetricOrder, MetricWindow
 
 NO_RUN = "0" * 32
 TEXTS = (
@@ -89,3 +89,14 @@ MODEL_SEARCHES: list[tuple[dict[str, Any], list[int]]] = [
     ({"order_by": [MetricOrder(field_name="name", ascending=False)]}, [3, 2, 1, 0]),
 ]
 NONSENSE = ["nonsense", "metrics.m > 'x'", "params.p = 3", "unknown = 'x'", "metrics.m > 1 OR metrics.m < 0"]
+
+WINDOWS: list[tuple[MetricWindow, list[int]]] = [
+    (MetricWindow(start_step=8), [8, 9]),
+    (MetricWindow(end_step=1), [0, 1]),
+    (MetricWindow(start_step=3, end_step=3), [3]),
+    (MetricWindow(start_time_ms=998), [0, 1, 2]),
+    (MetricWindow(start_time_ms=995, end_time_ms=996), [4, 5]),
+    (MetricWindow(start_step=5, start_time_ms=994), [5, 6]),
+    (MetricWindow(start_step=10), []),
+]
+"""Parts of ten points with steps from 0 and times down from 1000, and the steps that are in them."""

@@ -65,6 +65,36 @@ class Metric(Entity, rename={"timestamp_ms": "timestamp"}):
     run_id: str | None = None
 
 
+class MetricSummary(Entity, omit_defaults=False):
+    """A metric of a run without its points.
+
+    `last` is of the highest step, time and value. `min` and `max` leave NaN out and are None where all is NaN; their
+    steps are where each was reached first. `count` counts the points.
+    """
+
+    key: str
+    last: Number
+    last_step: int
+    last_timestamp_ms: int
+    min: Number | None
+    min_step: int | None
+    max: Number | None
+    max_step: int | None
+    count: int
+
+
+class MetricWindow(Struct, frozen=True, kw_only=True):
+    """A part of a history; both ends of both ranges are in it, None is no bound."""
+
+    start_step: int | None = None
+    end_step: int | None = None
+    start_time_ms: int | None = None
+    end_time_ms: int | None = None
+
+
+WHOLE_HISTORY = MetricWindow()
+
+
 class Experiment(Entity, rename={"created_at_ms": "creation_time", "updated_at_ms": "last_update_time"}):
     """A named group of runs; `experiment_id` is its number within the project, as text."""
 

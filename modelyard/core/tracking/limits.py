@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from modelyard.core.errors import InvalidInput
 from modelyard.core.tracking.entities import DatasetInput, Metric, Param, Tag
+from modelyard.core.tracking.sampling import FEWEST_POINTS
 
 MAX_KEY_LENGTH = 250
 MAX_PARAM_VALUE_LENGTH = 6000
@@ -30,6 +31,8 @@ MAX_VALUES = 1000
 MAX_METRIC_NAMES_BYTES = 2500
 MAX_RESULTS = 50_000
 MAX_EXPERIMENTS_PER_SEARCH = 10_000
+MAX_RUNS_AT_ONCE = 200
+MAX_SAMPLED_POINTS = 50_000
 MAX_DATASET_NAME_LENGTH = 500
 MAX_DATASET_DIGEST_LENGTH = 36
 MAX_DATASET_SOURCE_LENGTH = 65_535
@@ -193,6 +196,22 @@ def check_max_results(value: int) -> int:
     if not 1 <= value <= MAX_RESULTS:
         raise InvalidInput(f"Invalid value {value} for parameter 'max_results': it must be from 1 to {MAX_RESULTS}.")
     return value
+
+
+def check_few_runs(run_ids: Sequence[str]) -> None:
+    """Refuse more runs than are compared at once."""
+    if len(run_ids) > MAX_RUNS_AT_ONCE:
+        raise InvalidInput(f"At most {MAX_RUNS_AT_ONCE} runs can be asked for at once. Got {len(run_ids)}.")
+
+
+def check_sample(run_ids: Sequence[str], max_points: int) -> None:
+    """Refuse too many runs, and a count of points that draws no curve or is no sample."""
+    check_few_runs(run_ids)
+    if not FEWEST_POINTS <= max_points <= MAX_SAMPLED_POINTS:
+        raise InvalidInput(
+            f"Invalid value {max_points} for parameter 'max_points':"
+            f" it must be from {FEWEST_POINTS} to {MAX_SAMPLED_POINTS}."
+        )
 
 
 def parse_experiment_id(experiment_id: str) -> int:

@@ -14,9 +14,12 @@ from modelyard.core.tracking.entities import (
     ENDED_STATUSES,
     RUN_NAME_TAG,
     RUN_STATUSES,
+    WHOLE_HISTORY,
     Change,
     DatasetInput,
     Metric,
+    MetricSummary,
+    MetricWindow,
     ModelInput,
     ModelOutput,
     NewRun,
@@ -32,10 +35,12 @@ from modelyard.core.tracking.limits import (
     MAX_TAG_VALUE_LENGTH,
     check_batch,
     check_dataset_inputs,
+    check_few_runs,
     check_length,
     check_max_results,
     check_metrics,
     check_params,
+    check_sample,
     check_tags,
 )
 from modelyard.core.tracking.models import ACTIVE, DELETED
@@ -79,6 +84,10 @@ class RunService(TrackingService):
         """Return a page of runs."""
         check_max_results(query.max_results)
         return self._reading(actor, project).search_runs(project.id, query)
+
+    def count(self, actor: Actor, project: Project, query: Query) -> int:
+        """Return how many runs the search finds in all."""
+        return self._reading(actor, project).count_runs(project.id, query)
 
     def update(
         self,
@@ -186,14 +195,39 @@ class RunService(TrackingService):
         run_id: str,
         *,
         key: str,
+        window: MetricWindow = WHOLE_HISTORY,
         max_results: int | None = None,
         page_token: str | None = None,
     ) -> Page[Metric]:
         """Return the points of one metric in the order of step, timestamp and value."""
         if max_results is not None:
             check_max_results(max_results)
-        tracker = self._reading(actor, project)
-        return tracker.metric_history(project.id, run_id, key, max_results=max_results, page_token=page_token)
+        return self._reading(actor, project).metric_history(
+            project.id, run_id, key, window=window, max_results=max_results, page_token=page_token
+        )
+
+    def sample_metric(
+        self,
+        actor: Actor,
+        project: Project,
+        run_ids: Sequence[str],
+        *,
+        key: str,
+        max_points: int,
+        window: MetricWindow = WHOLE_HISTORY,
+    ) -> dict[str, list[Metric]]:
+        """Return at most `max_points` points of one metric of each run, in order, with first, last and spikes."""
+        check_sample(run_ids, max_points)
+        return self._reading(actor, project).sample_metric(
+            project.id, run_ids, key, max_points=max_points, window=window
+        )
+
+    def metric_summaries(
+        self, actor: Actor, project: Project, run_ids: Sequence[str]
+    ) -> dict[str, list[MetricSummary]]:
+        """Return last, least and greatest value and the count of every metric of each run."""
+        check_few_runs(run_ids)
+        return self._reading(actor, project).metric_summaries(project.id, run_ids)
 
     def _move(self, actor: Actor, project: Project, run_id: str, stage: str, action: str) -> None:
         with self._changing(actor, project) as tracker:

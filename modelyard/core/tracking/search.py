@@ -82,11 +82,6 @@ def _experiment_number(found: Comparison) -> Clause:
 
 def find_runs(project_id: int, query: Query) -> tuple[list[int], str | None]:
     """Return the keys of a page of runs and the token of the next page."""
-    conditions = [
-        _of_experiments("r", project_id, query.experiment_ids),
-        one_of("r.lifecycle_stage", query.lifecycle_stages),
-    ]
-    conditions += [_run_condition(found) for found in parse_filter(query.filter, RUNS)]
     keys = parse_order_by(query.order_by, RUNS)
     source, ordering = [Clause("SELECT r.id FROM run r")], []
     for index, key in enumerate(keys):
@@ -105,7 +100,22 @@ def find_runs(project_id: int, query: Query) -> tuple[list[int], str | None]:
         ordering.append(Clause("r.start_time_ms DESC"))
     ordering.append(Clause("r.public_id"))
     search = fingerprint(project_id, query.filter, query.order_by, query.lifecycle_stages, query.experiment_ids)
-    return page_of_keys(join(source, " "), conditions, ordering, query, search)
+    return page_of_keys(join(source, " "), _run_conditions(project_id, query), ordering, query, search)
+
+
+def count_runs(project_id: int, query: Query) -> int:
+    """Return how many runs the search finds in all."""
+    where = join(_run_conditions(project_id, query), " AND ")
+    ((count,),) = execute(f"SELECT COUNT(*) FROM run r WHERE {where.sql}", where.parameters).fetchall()
+    return int(count)
+
+
+def _run_conditions(project_id: int, query: Query) -> list[Clause]:
+    return [
+        _of_experiments("r", project_id, query.experiment_ids),
+        one_of("r.lifecycle_stage", query.lifecycle_stages),
+        *(_run_condition(found) for found in parse_filter(query.filter, RUNS)),
+    ]
 
 
 _KEYED_TABLES = {"metric": "metric_series", "param": "run_param", "tag": "run_tag"}

@@ -17,12 +17,10 @@ from modelyard.core.db import atomic, database, is_postgresql
 from modelyard.core.errors import Conflict
 from modelyard.core.group_commit import write_together
 from modelyard.core.interfaces import Tracker
-from modelyard.core.tracking.entities import RUN_NAME_TAG, Metric, Page, as_number
-from modelyard.core.tracking.paging import PointPosition, fingerprint, make_token, read_token
+from modelyard.core.tracking.entities import RUN_NAME_TAG, Metric
 from modelyard.core.tracking.sql import execute
 from modelyard.plugins.sql_tracker.rows import (
     add_values,
-    find_run,
     keys_of_models,
     set_values,
     touch_active_run,
@@ -103,33 +101,6 @@ class LoggingVerbs(Tracker):
                 _write_model_metrics(project_id, run_key, [metric for metric in metrics if metric.model_id])
 
         write_together(write)
-
-    def metric_history(
-        self, project_id: int, run_id: str, key: str, *, max_results: int | None = None, page_token: str | None = None
-    ) -> Page[Metric]:
-        """Read along the points' key; a page goes on behind the last point of the one before."""
-        run_key = find_run(project_id, run_id).id
-        rows = execute("SELECT id FROM metric_series WHERE run_id = ? AND key = ?", (run_key, key)).fetchall()
-        if not rows:
-            return Page([])
-        search = fingerprint(project_id, run_id, key)
-        where, parameters = "series_id = ?", [rows[0][0]]
-        if page_token:
-            step, timestamp_ms, value, is_nan = read_token(page_token, search, PointPosition)
-            where += " AND (step, timestamp_ms, value, is_nan) > (?, ?, ?, ?)"
-            parameters += [step, timestamp_ms, float(value), is_nan]
-        limit = "" if max_results is None else f" LIMIT {int(max_results) + 1}"
-        points = execute(
-            f"SELECT step, timestamp_ms, value, is_nan FROM metric_point WHERE {where}"
-            f" ORDER BY step, timestamp_ms, value, is_nan{limit}",
-            parameters,
-        ).fetchall()
-        token = None
-        if max_results is not None and len(points) > max_results:
-            points = points[:max_results]
-            step, timestamp_ms, value, is_nan = points[-1]
-            token = make_token(search, (step, timestamp_ms, as_number(value), is_nan))
-        return Page([Metric(key, as_number(value, nan), when, step) for step, when, value, nan in points], token)
 
 
 def _point(metric: Metric) -> Point:

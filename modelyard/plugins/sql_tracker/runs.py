@@ -22,7 +22,7 @@ from modelyard.core.tracking.entities import (
 )
 from modelyard.core.tracking.models import ACTIVE, DELETED
 from modelyard.core.tracking.names import random_name
-from modelyard.core.tracking.search import find_runs
+from modelyard.core.tracking.search import count_runs, find_runs
 from modelyard.plugins.sql_tracker.reading import read_runs
 from modelyard.plugins.sql_tracker.rows import (
     delete_value,
@@ -67,6 +67,10 @@ class RunVerbs(Tracker):
         """Find keys, then read the rows."""
         keys, token = find_runs(project_id, query)
         return Page(read_runs(keys), token)
+
+    def count_runs(self, project_id: int, query: Query) -> int:
+        """Count without reading them."""
+        return count_runs(project_id, query)
 
     def update_run(
         self,

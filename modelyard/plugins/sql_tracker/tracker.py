@@ -6,12 +6,13 @@ from modelyard.core.interfaces import Health
 from modelyard.core.tracking.sql import execute
 from modelyard.plugins.sql_tracker.batches import LoggingVerbs
 from modelyard.plugins.sql_tracker.experiments import ExperimentVerbs
+from modelyard.plugins.sql_tracker.histories import HistoryVerbs
 from modelyard.plugins.sql_tracker.inputs import InputVerbs
 from modelyard.plugins.sql_tracker.logged_models import LoggedModelVerbs
 from modelyard.plugins.sql_tracker.runs import RunVerbs
 
 
-class SqlTracker(ExperimentVerbs, RunVerbs, LoggingVerbs, InputVerbs, LoggedModelVerbs):
+class SqlTracker(ExperimentVerbs, RunVerbs, LoggingVerbs, HistoryVerbs, InputVerbs, LoggedModelVerbs):
     """Keeps everything in Modelyard's database, on SQLite and PostgreSQL alike."""
 
     name = "sql"
