@@ -74,8 +74,8 @@ test("the list says what each is, how it is and why, and where it comes from", a
   stubFetch({ ...BASE, [`GET ${P}/connections`]: () => page([{ ...HOOK, health: ill }, shared, declared]) });
   renderAt("/acme/churn/connections");
   const rows = within(await screen.findByRole("region", { name: /^Connections of/ })).getAllByRole("row");
-  expect(rows[1]).toHaveTextContent(/ops.*Notifier.*Webhook.*Does not work.*502 in 9 ms.*Project/);
-  expect(rows[2]).toHaveTextContent(/bucket.*Storage.*s3.*Not asked yet.*Organization/);
+  expect(rows[1]).toHaveTextContent(/ops.*Does not work.*502 in 9 ms.*Notifier.*Webhook.*Project/);
+  expect(rows[2]).toHaveTextContent(/bucket.*Not asked yet.*Storage.*s3.*Organization/);
   expect(rows[3]).toHaveTextContent(/file.*Off.*Settings file, read only/);
   expect(within(rows[1] as HTMLElement).getByRole("link")).toHaveAttribute(
     "href",

@@ -83,13 +83,13 @@ function columns(place: Place, titles: ReadonlyMap<string, string>): Column<Conn
         </>
       ),
     },
+    { id: "health", head: "Health", cell: ({ health }) => <HealthCell health={health} /> },
     { id: "kind", head: "Interface", cell: ({ kind }) => sentence(kind) },
     {
       id: "provider",
       head: "Provider",
       cell: ({ kind, provider }) => titles.get(`${kind}/${provider}`) ?? provider,
     },
-    { id: "health", head: "Health", cell: ({ health }) => <HealthCell health={health} /> },
     {
       id: "origin",
       head: "From",
