@@ -27,6 +27,16 @@ def receiver() -> Iterator[Receiver]:
     receiver.server_close()
 
 
+@pytest.fixture
+def viewer(site: Site) -> Iterator[str]:
+    """Somebody who may only look, and is gone after the test: others count the members."""
+    site.post("/api/v1/users", {"username": "vic", "password": PASSWORD})
+    site.ok("PUT", "/api/v1/organizations/acme/members/vic", {"role": "member"})
+    site.ok("PUT", f"{PROJECT}/members/vic", {"role": "viewer"})
+    yield "vic"
+    site.ok("DELETE", "/api/v1/organizations/acme/members/vic")
+
+
 def choose(page: Any, provider: str) -> None:
     page.goto(CONNECTIONS)
     page.get_by_role("link", name="New connection").click()
@@ -115,11 +125,8 @@ def test_a_strangers_plugin_has_its_form_and_is_used(page: Any, site: Site, tmp_
     delete(page, "pigeon")
 
 
-def test_a_viewer_sees_and_changes_nothing(site: Site, anonymous: Any) -> None:
-    site.post("/api/v1/users", {"username": "vic", "password": PASSWORD})
-    site.ok("PUT", "/api/v1/organizations/acme/members/vic", {"role": "member"})
-    site.ok("PUT", f"{PROJECT}/members/vic", {"role": "viewer"})
-    body = {"username": "vic", "password": PASSWORD}
+def test_a_viewer_sees_and_changes_nothing(site: Site, anonymous: Any, viewer: str) -> None:
+    body = {"username": viewer, "password": PASSWORD}
     anonymous.request.post(f"{site.url}/api/v1/session", data=body, headers={"X-Requested-With": "test"})
     anonymous.goto(f"{CONNECTIONS}/{site.connection}")
     expect(anonymous.get_by_text("Admins of the project change it.")).to_be_visible()
@@ -128,6 +135,7 @@ def test_a_viewer_sees_and_changes_nothing(site: Site, anonymous: Any) -> None:
     expect(anonymous.get_by_role("link", name="server-log")).to_be_visible()
     expect(anonymous.get_by_role("link", name="New connection")).to_have_count(0)
     expect(anonymous.get_by_role("button", name="Check now")).to_have_count(0)
+    anonymous.goto("about:blank")
 
 
 def test_an_administrator_blocks_a_plugin_and_sees_its_calls(page: Any) -> None:
