@@ -47,9 +47,13 @@ class Connections(Resource):
         """Remove one; refused while something uses it."""
         self._call("DELETE", "connections", connection_id)
 
-    def test(self, connection_id: str) -> Json:
-        """Ask what stands behind a saved one whether it answers: `{ok, message}`."""
-        return self._one("POST", "connections", connection_id, "test")
+    def test(self, connection_id: str, *, settings: Mapping[str, Any] | None = None) -> Json:
+        """Ask what stands behind a saved one whether it answers: `{ok, message}`.
+
+        With `settings` it is asked as `edit` would leave it, and nothing is saved.
+        """
+        body = None if settings is None else {"settings": dict(settings)}
+        return self._one("POST", "connections", connection_id, "test", json=body)
 
     def health(self, connection_id: str) -> Json:
         """Do as `test` does, for editors, too, and return the connection with its `health`, which is kept."""

@@ -26,7 +26,8 @@ SETTINGS_DEADLINE_SECONDS = 5.0
 def settings_json_schema(cls: type[Provider]) -> dict[str, Any]:
     """Return the JSON Schema of a provider's settings; secrets are ``writeOnly`` and ``x-secret``.
 
-    Raises ValueError where the schema cannot be said in JSON, or hides a secret below the first level.
+    ``x-order`` names an object's properties as their author has put them, since JSON keeps no order. Raises ValueError
+    where the schema cannot be said in JSON, or hides a secret below the first level.
     """
     from apispec import APISpec  # here, because most processes of the platform never describe a schema twice
     from apispec.ext.marshmallow import MarshmallowPlugin
@@ -41,7 +42,15 @@ def settings_json_schema(cls: type[Provider]) -> dict[str, Any]:
     properties = described.setdefault("properties", {})
     for key in secret_keys(cls.settings_schema):
         properties[key] |= {"writeOnly": True, "x-secret": True}
-    return {"type": "object", "additionalProperties": schema.unknown != "raise"} | _plain_json(described)
+    return {"type": "object", "additionalProperties": schema.unknown != "raise"} | _in_order(_plain_json(described))
+
+
+def _in_order(described: dict[str, Any]) -> dict[str, Any]:
+    properties = described.get("properties")
+    if not properties:
+        return described
+    ordered = {name: _in_order(inner) for name, inner in properties.items()}
+    return described | {"properties": ordered, "x-order": list(ordered)}
 
 
 def _plain_json(value: dict[str, Any]) -> dict[str, Any]:

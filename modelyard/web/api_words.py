@@ -97,6 +97,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "Restore": {"slug": "churn-2"},
     "Rollback": {"revision": 2},
     "ServiceAccountChanges": {"disabled": True},
+    "SettingsTest": {"settings": {"url": "https://chat.example/hook"}},
     "Setup": {"username": "ada", "password": "correct horse battery", "display_name": "Ada"},
     "SignIn": {"username": "ada", "password": "correct horse battery"},
     "Transfer": {"username": "bo", "keep_role": "admin"},

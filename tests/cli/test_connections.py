@@ -57,3 +57,14 @@ class TestConnections:
         changes = {"settings": {"url": "https://x", "timeout": 3}, "enabled": False, "subscriptions": ["run.*"]}
         assert signed_in.last.json == changes
         assert run("connections", "edit", "hook").exit_code == 2
+
+    def test_new_settings_are_saved_only_if_they_answer(self, signed_in: FakeApi, run: Run) -> None:
+        edit = ("connections", "edit", "hook", "--set", "timeout:=3", "--test-first")
+        signed_in.put("POST", f"{PROJECT}/connections/c1/test", {"ok": False, "message": "502 in 9 ms"})
+        refused = run(*edit)
+        assert (refused.exit_code, "502 in 9 ms" in refused.stderr) == (7, True)
+        assert signed_in.last.json == {"settings": {"url": "https://x", "timeout": 3}}
+        signed_in.put("POST", f"{PROJECT}/connections/c1/test", {"ok": True, "message": ""})
+        signed_in.put("PATCH", f"{PROJECT}/connections/c1", CONNECTION)
+        assert run(*edit).exit_code == 0
+        assert signed_in.last.method == "PATCH"

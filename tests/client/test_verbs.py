@@ -116,6 +116,8 @@ VERBS = [
      {"enabled": False}),
     (lambda c: _project(c).connections.delete("c1"), "DELETE", f"{PROJECT}/connections/c1", None),
     (lambda c: _project(c).connections.test("c1"), "POST", f"{PROJECT}/connections/c1/test", None),
+    (lambda c: _project(c).connections.test("c1", settings={"a": 1}), "POST", f"{PROJECT}/connections/c1/test",
+     {"settings": {"a": 1}}),
     (lambda c: _project(c).connections.try_out("storage", "s3", {}), "POST", f"{PROJECT}/connections/test",
      {"kind": "storage", "provider": "s3", "settings": {}}),
     (lambda c: _project(c).runs.get("r1"), "GET", f"{PROJECT}/runs/r1", None),

@@ -21,15 +21,33 @@ PIXEL = bytes.fromhex(
 )
 
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "modelyard-carrier-pigeon" / "src"
+
+
+def install_example(packages: Path) -> str:
+    """Install a stranger's plugin beside the server, as pip would; returns the PYTHONPATH that finds it."""
+    info = packages / "modelyard_carrier_pigeon-1.0.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: modelyard-carrier-pigeon\nVersion: 1.0.0\n")
+    (info / "entry_points.txt").write_text("[modelyard]\ncarrier_pigeon = modelyard_carrier_pigeon\n")
+    return os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH", ""), str(packages), str(EXAMPLE))))
+
+
 class Site:
     """The server, and what tests and their browser need to know of it."""
 
     def __init__(self, directory: Path) -> None:
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("MODELYARD_", "PROMETHEUS_"))}
-        environment = kept | {"MODELYARD_DATA_DIRECTORY": str(directory / "data"), "MODELYARD_LOG_FORMAT": "json"}
+        environment = kept | {
+            "MODELYARD_DATA_DIRECTORY": str(directory / "data"),
+            "MODELYARD_LOG_FORMAT": "json",
+            "MODELYARD_OUTGOING_ALLOWED_NETWORKS": "127.0.0.0/8",
+            "PYTHONPATH": install_example(directory / "packages"),
+        }
         self.server = RunningServer(environment, directory / "serve.log")
         self.token = ""
         self.runs: dict[str, str] = {}
+        self.connection = ""
 
     @property
     def url(self) -> str:
@@ -54,6 +72,8 @@ class Site:
         self.ok("PATCH", PROJECT, {"allow_local_deployments": True})
         for number, (name, accuracy) in enumerate({"shallow": 0.7, "deep": 0.9, "deeper": 0.8}.items()):
             self.runs[name] = self.log_run(name, accuracy, depth=number + 2)
+        wish = {"kind": "notifier", "provider": "log", "name": "server-log", "settings": {"level": "info"}}
+        self.connection = str(self.post(f"{PROJECT}/connections", wish)["id"])
         self._keep_artifacts(self.runs["deep"])
         self._register_model(self.runs["deep"])
 

@@ -141,6 +141,7 @@ def create(
 @secret_option
 @click.option("--subscribe", multiple=True, metavar="ACTION", help="The new list of what a notifier is told of.")
 @click.option("--enable/--disable", "enabled", default=None, help="Whether a notifier is told anything.")
+@click.option("--test-first", is_flag=True, help="Test new settings and save nothing if it does not answer.")
 @output_option
 def edit(
     place: Connections,
@@ -149,6 +150,7 @@ def edit(
     secret: tuple[str, ...],
     subscribe: tuple[str, ...],
     enabled: bool | None,
+    test_first: bool,
     output: str,
 ) -> None:
     """Change what is given of a connection; the other settings and secrets stay."""
@@ -161,6 +163,8 @@ def edit(
         changes["enabled"] = enabled
     if not changes:
         raise click.UsageError("Nothing to change was given.")
+    if test_first:
+        _require_ok(place.test(found["id"], settings=changes.get("settings")), name)
     done(place.edit(found["id"], **changes), output, f"Changed the connection {name}.")
 
 

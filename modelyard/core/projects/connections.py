@@ -135,6 +135,14 @@ class ConnectionService(ConnectedProviders):
         return self._get(place, connection_id)
 
     def _changed_settings(self, connection: Connection, given: Mapping[str, Any]) -> dict[str, Any]:
+        plain, secret = self._with_kept_secrets(connection, given)
+        unknown_health = {"health_ok": None, "health_message": "", "health_checked_at_ms": None}
+        return {"settings": plain, "encrypted_secrets": self._secrets.seal(secret), **unknown_health}
+
+    def _with_kept_secrets(
+        self, connection: Connection, given: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the new settings, checked, and the secrets, given or kept; `InvalidInput` for those to be repeated."""
         kept = self._secrets.open(connection.encrypted_secrets)
         plain, secret = self._check(connection.kind, connection.provider, {**kept, **given})
         entry = self._plugins.provider(connection.kind, connection.provider)
@@ -151,12 +159,19 @@ class ConnectionService(ConnectedProviders):
                 hint="A stored secret is not sent to a place that it was not given for.",
                 errors={f"settings.{key}": again for key in missing},
             )
-        unknown_health = {"health_ok": None, "health_message": "", "health_checked_at_ms": None}
-        return {"settings": plain, "encrypted_secrets": self._secrets.seal(secret), **unknown_health}
+        return plain, secret
 
     def given_settings(self, connection: Connection) -> dict[str, Any]:
         """Return all settings as they were given, secrets too: for the platform itself."""
         return {**connection.settings, **self._secrets.open(connection.encrypted_secrets)}
+
+    def secret_names(self, connection: Connection) -> tuple[str, ...]:
+        """Return the names of its secrets that are set; none where no key opens them, so that it can be looked at."""
+        try:
+            kept = self._secrets.open(connection.encrypted_secrets)
+        except ConfigurationError:
+            return ()
+        return tuple(sorted(key for key, value in kept.items() if value))
 
     def delete(self, actor: Actor, place: Place, connection_id: str, *, managed_by: str = BY_API) -> None:
         """Remove a connection that nothing uses; `Conflict` while something does, or the settings file has it."""
@@ -211,6 +226,20 @@ class ConnectionService(ConnectedProviders):
         health: Health = bound.health()
         return health
 
+    def test_changes(self, actor: Actor, place: Place, connection_id: str, settings: Mapping[str, Any]) -> Health:
+        """Ask for the health that a connection would have with these settings; nothing is saved.
+
+        What `edit` refuses is refused, and a stored secret that is not named is used, as there.
+        """
+        _authorize(actor, place, "write")
+        connection = self._get_own(place, connection_id, BY_API)
+        self._check_host(actor, connection.kind, connection.provider)
+        plain, secret = self._with_kept_secrets(connection, settings)
+        test_id = f"test:{connection.public_id}"
+        bound = self._bind(connection.kind, connection.provider, plain, secret, connection_id=test_id)
+        health: Health = bound.health()
+        return health
+
     def test_saved(self, actor: Actor, place: Place, connection_id: str) -> Health:
         """Ask a saved connection for its health, and keep what it says; raises what its plugin raises."""
         _authorize(actor, place, "write")
@@ -250,7 +279,10 @@ class ConnectionService(ConnectedProviders):
         if kind not in KINDS:
             raise InvalidInput(f"There is no kind {kind!r}; choose among {', '.join(KINDS)}.", field="kind")
         entry = self._plugins.provider(kind, provider)
-        check_settings(entry, settings, self._guard)
+        try:
+            check_settings(entry, settings, self._guard)
+        except InvalidInput as error:
+            raise _of_settings(error) from None
         return providers.split_secrets(entry.cls.settings_schema, settings)
 
     def _get(self, place: Place, connection_id: str) -> Connection:
@@ -344,6 +376,13 @@ def _deployment_at(place: Place, name: str) -> Deployment | None:
     )
     found: Deployment | None = Deployment.select().join(Project).where(users, Deployment.target == name).first()
     return found
+
+
+def _of_settings(error: InvalidInput) -> InvalidInput:
+    """Name the wrong fields as the caller gave them: below `settings`, beside a connection's own such as `name`."""
+    errors = error.details.get("errors", {})
+    named = {key if key == "settings" else f"settings.{key}": text for key, text in errors.items()}
+    return InvalidInput(error.message, hint=error.hint, errors=named)
 
 
 def _keep_health(connection: Connection, health: Health) -> None:

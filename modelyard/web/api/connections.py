@@ -9,8 +9,9 @@ from flask.views import MethodView
 from flask_smorest import Blueprint
 from marshmallow import fields, validate
 
+from modelyard.core.interfaces import Health
 from modelyard.core.projects.access import OFFICERS, office_in, role_in
-from modelyard.core.projects.connections import KINDS
+from modelyard.core.projects.connections import KINDS, Place
 from modelyard.core.projects.models import Connection, Project
 from modelyard.web.context import actor, open_project, services
 from modelyard.web.pagination import Listing, page_of, page_schema
@@ -20,6 +21,7 @@ from modelyard.web.schemas.projects import (
     ConnectionTestSchema,
     HealthSchema,
     NewConnectionSchema,
+    SettingsTestSchema,
 )
 
 URL_PREFIX = "/api/v1/organizations/<organization>/projects/<project>/connections"
@@ -63,6 +65,7 @@ def show(row: Connection, *, with_settings: bool) -> dict[str, Any]:
     health = {key: getattr(row, key) for key in ("health_ok", "health_message", "health_checked_at_ms")}
     return {
         "has_secrets": row.encrypted_secrets is not None,
+        "secrets": services().connections.secret_names(row) if with_settings else (),
         "settings": row.settings if with_settings else {},
         "scope": "organization" if row.project_id is None else "project",
         "health": None if row.health_ok is None else health if with_settings else {**health, "health_message": ""},
@@ -75,6 +78,13 @@ def show_in(project: Project) -> Callable[[Connection], dict[str, Any]]:
     is_admin = role_in(actor(), project) == "admin"
     is_officer = office_in(actor(), project.organization_id) in OFFICERS
     return lambda row: show(row, with_settings=is_admin if row.project_id is not None else is_officer)
+
+
+def ask(place: Place, connection_id: str, settings: dict[str, Any] | None = None) -> Health:
+    """Ask a saved connection for its health; with `settings`, for what it would be."""
+    if settings is None:
+        return services().connections.test_saved(actor(), place, connection_id)
+    return services().connections.test_changes(actor(), place, connection_id, settings)
 
 
 @blueprint.route("")
@@ -135,10 +145,11 @@ class ConnectionView(MethodView):
 class SavedConnectionTestView(MethodView):
     """A saved connection's health."""
 
+    @blueprint.arguments(SettingsTestSchema, required=False)
     @blueprint.response(200, HealthSchema)
-    def post(self, organization: str, project: str, connection_id: str) -> Any:
-        """Ask a saved connection for its health."""
-        return services().connections.test_saved(actor(), open_project(organization, project), connection_id)
+    def post(self, wish: dict[str, Any], organization: str, project: str, connection_id: str) -> Any:
+        """Ask a saved connection for its health, or for that with other settings, which are not saved."""
+        return ask(open_project(organization, project), connection_id, **wish)
 
 
 @blueprint.route("/<connection_id>/health")

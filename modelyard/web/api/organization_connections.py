@@ -9,7 +9,7 @@ from flask_smorest import Blueprint
 
 from modelyard.core.projects.access import OFFICERS, find_organization, office_in
 from modelyard.core.projects.models import Connection, Organization
-from modelyard.web.api.connections import LISTING
+from modelyard.web.api.connections import LISTING, ask
 from modelyard.web.api.connections import show as show_connection
 from modelyard.web.context import actor, services
 from modelyard.web.pagination import page_of, page_schema
@@ -19,6 +19,7 @@ from modelyard.web.schemas.projects import (
     ConnectionTestSchema,
     HealthSchema,
     NewConnectionSchema,
+    SettingsTestSchema,
 )
 
 URL_PREFIX = "/api/v1/organizations/<organization>/connections"
@@ -100,7 +101,8 @@ class OrganizationConnectionHealthView(MethodView):
 class SavedOrganizationConnectionTestView(MethodView):
     """A saved connection, tried."""
 
+    @blueprint.arguments(SettingsTestSchema, required=False)
     @blueprint.response(200, HealthSchema)
-    def post(self, organization: str, connection_id: str) -> Any:
-        """Ask a saved connection for its health; what its plugin raises is raised."""
-        return services().connections.test_saved(actor(), open_organization(organization), connection_id)
+    def post(self, wish: dict[str, Any], organization: str, connection_id: str) -> Any:
+        """Ask a saved connection for its health, or for that with other settings, which are not saved."""
+        return ask(open_organization(organization), connection_id, **wish)

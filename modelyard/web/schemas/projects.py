@@ -164,7 +164,7 @@ class LastHealthSchema(Schema):
 
 
 class ConnectionSchema(Schema):
-    """A connection; its secrets are not here, only whether there are any."""
+    """A connection; its secrets are not here, only their names."""
 
     id = fields.String(attribute="public_id", required=True)
     name = fields.String(required=True)
@@ -172,6 +172,11 @@ class ConnectionSchema(Schema):
     provider = fields.String(required=True)
     settings = fields.Dict(keys=fields.String(), required=True)
     has_secrets = fields.Boolean(required=True)
+    secrets = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "The names of the secrets that are set, for the admins of its place."},
+    )
     subscriptions = fields.List(fields.String(), required=True)
     enabled = fields.Boolean(required=True)
     scope = fields.String(
@@ -219,6 +224,12 @@ class ConnectionChangesSchema(StrictSchema):
     settings = fields.Dict(keys=fields.String())
     subscriptions = fields.List(fields.String(validate=validate.Length(1, 100)), validate=validate.Length(0, 50))
     enabled = fields.Boolean()
+
+
+class SettingsTestSchema(StrictSchema):
+    """Settings to try in place of a connection's own; a secret that is left out is the stored one, as in an edit."""
+
+    settings = fields.Dict(keys=fields.String())
 
 
 class HealthSchema(Schema):

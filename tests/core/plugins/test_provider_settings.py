@@ -76,6 +76,13 @@ class TestJsonSchema:
         assert properties["passWord"]["x-secret"] is True
         assert "x-secret" not in properties["url"]
 
+    def test_the_order_of_the_author_is_said(self) -> None:
+        inner = Schema.from_dict({"port": fields.Integer(), "host": fields.String()})
+        described = settings_json_schema(make(Schema.from_dict({"url": fields.String(), "b": fields.Nested(inner)})))
+
+        assert described["x-order"] == ["url", "b"]
+        assert described["properties"]["b"]["x-order"] == ["port", "host"]
+
     def test_a_provider_without_settings_has_an_empty_one(self) -> None:
         assert settings_json_schema(make(Schema)) == {"type": "object", "properties": {}, "additionalProperties": False}
 

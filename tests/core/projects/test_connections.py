@@ -104,6 +104,7 @@ def test_a_secret_leaves_by_no_door(
     assert all(no_secret_in(answer.get_data(as_text=True)) for answer in answers)
     assert answers[0].json is not None
     assert (answers[0].json["has_secrets"], answers[0].json["settings"]) == (True, {"number": 110})
+    assert answers[0].json["secrets"] == ["pin", "token"]
     assert answers[7].json == {"ok": True, "message": "called 111 with ***"}
 
 
@@ -221,6 +222,7 @@ def test_another_projects_connection_is_not_there(
             lambda wrong=wrong: services.connections.edit(actor, other, wrong, {"enabled": False}),
             lambda wrong=wrong: services.connections.delete(actor, other, wrong),
             lambda wrong=wrong: services.connections.test_saved(actor, other, wrong),
+            lambda wrong=wrong: services.connections.test_changes(actor, other, wrong, {"number": 1}),
             lambda wrong=wrong: services.connections.use_storage(actor, other, wrong),
         ):
             with pytest.raises(NotFound, match=f"no connection '{wrong}'"):
@@ -239,6 +241,7 @@ def test_editors_look_and_admins_change(
         lambda: services.connections.edit(editor, project, night.public_id, {"enabled": False}),
         lambda: services.connections.delete(editor, project, night.public_id),
         lambda: services.connections.test_saved(editor, project, night.public_id),
+        lambda: services.connections.test_changes(editor, project, night.public_id, {"number": 1}),
         lambda: services.connections.test(editor, project, kind="notifier", provider="log", settings={}),
         lambda: services.connections.use_storage(editor, project, None),
     ):
@@ -314,6 +317,17 @@ def test_the_servers_own_host_is_its_administrators_to_connect(
         with pytest.raises(PermissionDenied, match=r"connection\.host"):
             services.connections.edit(admin, project, made.public_id, changes)
         services.connections.edit(root, project, made.public_id, changes)
+    with pytest.raises(PermissionDenied, match=r"connection\.host"):
+        services.connections.test_changes(admin, project, made.public_id, given)
+
+
+@on_sqlite
+def test_a_connection_whose_secrets_no_key_opens_is_still_shown(
+    client: FlaskClient, factories: Factories, project: Project, night: Connection
+) -> None:
+    Connection.update(encrypted_secrets="0badc0de.gAAAA").execute()
+    shown = client.get(address(project, f"/{night.public_id}"), headers=factories.headers(system_owner(project)))
+    assert (shown.status_code, shown.get_json()["has_secrets"], shown.get_json()["secrets"]) == (200, True, [])
 
 
 @on_sqlite

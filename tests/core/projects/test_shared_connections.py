@@ -168,6 +168,7 @@ class TestApi:
             ):
                 shown = client.get(one, headers=headers).get_json()
                 assert shown["settings"] == settings, one
+                assert bool(shown["secrets"]) is bool(settings), "names, too, are for the admins of its place"
                 assert (shown["scope"], shown["managed_by"], shown["has_secrets"]) == ("organization", "api", True)
         listed = client.get(f"{path}/projects/churn/connections", headers=admin_here).get_json()["items"]
         assert [item["scope"] for item in listed] == ["organization"]
@@ -212,7 +213,7 @@ class TestApi:
         path = address(project.organization, "/projects/churn/connections")
         answer = client.post(path, json=wish, headers=factories.headers(system_owner(project)))
         assert answer.status_code == 422
-        assert set(answer.get_json()["errors"]) == {"number", "token", "odd"}
+        assert set(answer.get_json()["errors"]) == {"settings.number", "settings.token", "settings.odd"}
 
 
 class HookSettings(Schema):
@@ -278,3 +279,39 @@ class TestWhereSecretsGo:
         change = {"url": "https://good", "retries": 3, "style": "rich", "label": "new"}
         services.connections.edit(officer, project, hook.public_id, {"settings": change})
         assert services.connections.bound(Connection.get()).provider.settings["token"] == "hunter2"
+
+    def test_changes_are_tried_with_the_kept_secrets_and_not_saved(
+        self, services: Services, officer: Actor, project: Project, hook: Connection, monkeypatch: pytest.MonkeyPatch,
+        client: FlaskClient, factories: Factories,
+    ) -> None:  # fmt: skip
+        tried = []
+
+        def listen(hook: Hook) -> Health:
+            tried.append(dict(hook.settings))
+            return Health(ok=hook.settings["retries"] < 3)
+
+        monkeypatch.setattr(Hook, "health", listen)
+        path = address(project.organization, f"/projects/churn/connections/{hook.public_id}/test")
+        headers = factories.headers(system_owner(project))
+
+        def ask(**change: Any) -> Any:
+            return client.post(path, json={"settings": {"url": "https://good", **change}}, headers=headers)
+
+        assert ask(retries=2, pin="1").get_json() == {"ok": True, "message": ""}
+        assert (tried[0]["token"], tried[0]["pin"], tried[0]["retries"]) == ("hunter2", "1", 2)
+        assert ask(retries=3).get_json()["ok"] is False
+        moved = ask(url="https://evil")
+        assert (moved.status_code, set(moved.get_json()["errors"])) == (422, {"settings.token", "settings.pin"})
+        assert ask(retries="many").get_json()["errors"].keys() == {"settings.retries"}
+        assert len(tried) == 2
+        assert client.post(path, headers=headers).get_json()["ok"] is True
+        stored = Connection.get()
+        assert (stored.settings, stored.health_ok) == ({"url": "https://good"}, True)
+        assert services.connections.given_settings(stored)["pin"] == "4242"
+
+    def test_changes_of_the_organizations_own_are_not_tried_in_a_project(
+        self, services: Services, officer: Actor, project: Project, organization: Organization, shared: Connection
+    ) -> None:
+        with pytest.raises(Conflict, match="the organization's"):
+            services.connections.test_changes(officer, project, shared.public_id, {"number": 7})
+        assert services.connections.test_changes(officer, organization, shared.public_id, {"number": 7}).ok

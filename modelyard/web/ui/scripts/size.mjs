@@ -36,6 +36,9 @@ for (const page of PAGES) {
     "Model",
     "Deployments",
     "Activity",
+    "Connections",
+    "NewConnection",
+    "Connection",
     "ProjectMembers",
     "ProjectSettings",
   ].includes(page)

@@ -48,6 +48,18 @@ export const routes: RouteObject[] = [
                 }),
               },
               {
+                path: ":organization/-/connections",
+                lazy: async () => ({ Component: (await import("./pages/Connections")).Connections }),
+              },
+              {
+                path: ":organization/-/connections/new",
+                lazy: async () => ({ Component: (await import("./pages/NewConnection")).NewConnection }),
+              },
+              {
+                path: ":organization/-/connections/:connection",
+                lazy: async () => ({ Component: (await import("./pages/Connection")).Connection }),
+              },
+              {
                 path: ":organization/:project",
                 lazy: async () => ({ Component: (await import("./pages/Project")).Project }),
                 children: [
@@ -69,6 +81,18 @@ export const routes: RouteObject[] = [
                   {
                     path: "activity",
                     lazy: async () => ({ Component: (await import("./pages/Activity")).Activity }),
+                  },
+                  {
+                    path: "connections",
+                    lazy: async () => ({ Component: (await import("./pages/Connections")).Connections }),
+                  },
+                  {
+                    path: "connections/new",
+                    lazy: async () => ({ Component: (await import("./pages/NewConnection")).NewConnection }),
+                  },
+                  {
+                    path: "connections/:connection",
+                    lazy: async () => ({ Component: (await import("./pages/Connection")).Connection }),
                   },
                   {
                     path: "members",

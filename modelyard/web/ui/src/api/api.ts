@@ -33,8 +33,8 @@ export type Deployment = Full<Schemas["Deployment"]>;
 export type ReplicaLog = Full<Schemas["Log"]>;
 export type PlatformEvent = Full<Schemas["Event"]>;
 export type Plugin = Full<Schemas["Plugin"]>;
+export type PluginDetail = Full<Schemas["PluginDetail"]>;
 export type Token = Full<Schemas["Token"]>;
-export type Connection = Full<Schemas["Connection"]>;
 /** A new token with the whole secret, which no other answer ever has. */
 export type CreatedToken = Token & { secret: string };
 export type Promotion = Schemas["Promotion"];
@@ -53,6 +53,18 @@ export interface Scope {
   organization: string;
   project: string;
 }
+
+/** Where something can be: in an organization, or in a project of it. */
+export interface Place {
+  organization: string;
+  project?: string;
+}
+
+/** A place's address in the API, for `call`. */
+export const partsOf = ({ organization, project }: Place) =>
+  project === undefined
+    ? ["organizations", organization]
+    : ["organizations", organization, "projects", project];
 
 const SAFE = new Set(["GET", "HEAD", "OPTIONS"]);
 
@@ -84,7 +96,7 @@ interface CallOptions {
   signal?: AbortSignal;
 }
 
-/** The same door for addresses whose types are written by hand (`people.ts`); every part of the path is encoded. */
+/** The same door for addresses made of parts, such as those that a project and an organization have alike. */
 export async function call<T>(
   method: string,
   parts: readonly string[],
@@ -267,14 +279,6 @@ export async function getArtifact(
   return response.blob();
 }
 
-/** Providers with settings: what a deployment may have as its target. */
-export const listConnections = (path: Scope, signal?: AbortSignal) =>
-  all((cursor) =>
-    read<Page<Connection>>(
-      client.GET(`${P}/connections`, { params: { path, query: { limit: 200, cursor } }, signal }),
-    ),
-  );
-
 // Models
 export const listModels = (path: Scope, cursor?: string, signal?: AbortSignal) =>
   read<Page<Model>>(client.GET(`${P}/models`, { params: { path, query: { limit: PAGE, cursor } }, signal }));
@@ -370,3 +374,11 @@ export const listEvents = (
   });
 export const listPlugins = (signal?: AbortSignal) =>
   read<{ items: Plugin[] }>(client.GET("/api/v1/plugins", { signal }));
+export const getPlugin = (plugin: string, signal?: AbortSignal) =>
+  read<PluginDetail>(client.GET("/api/v1/plugins/{plugin}", { params: { path: { plugin } }, signal }));
+/** `force`: also where the settings select it for all projects. */
+export const blockPlugin = (plugin: string, body: { reason: string; force?: boolean }) =>
+  read<Plugin>(client.POST("/api/v1/plugins/{plugin}/block", { params: { path: { plugin } }, body }));
+/** Ends a quarantine, too. */
+export const unblockPlugin = (plugin: string) =>
+  read<undefined>(client.DELETE("/api/v1/plugins/{plugin}/block", { params: { path: { plugin } } }));

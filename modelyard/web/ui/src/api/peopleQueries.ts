@@ -1,4 +1,5 @@
 import { queryOptions } from "@tanstack/react-query";
+import type { Place } from "./api";
 import * as people from "./people";
 import { paged, polledSlowly } from "./queries";
 
@@ -26,11 +27,11 @@ export const sessionsQuery = () =>
 
 /** Keys of one organization's people begin alike, so that one call refreshes all of them. */
 export const peopleKey = (organization: string) => ["people", organization] as const;
-export const membersQuery = (of: people.MembersOf) => {
+export const membersQuery = (of: Place) => {
   const key = [...peopleKey(of.organization), "members", of.project ?? null];
   return paged(key, (cursor, signal) => people.listMembers(of, cursor, signal), key, polledSlowly);
 };
-export const allMembersQuery = (of: people.MembersOf) =>
+export const allMembersQuery = (of: Place) =>
   queryOptions({
     queryKey: [...peopleKey(of.organization), "all members", of.project ?? null],
     queryFn: ({ signal }) => people.allMembers(of, signal),

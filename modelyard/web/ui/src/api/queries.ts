@@ -156,11 +156,6 @@ export const stageChangesQuery = (scope: api.Scope, model: string) =>
 
 export const deploymentsQuery = (scope: api.Scope) =>
   paged([...scopeKey(scope), "deployments"], (cursor, signal) => api.listDeployments(scope, cursor, signal));
-export const connectionsQuery = (scope: api.Scope) =>
-  queryOptions({
-    queryKey: [...scopeKey(scope), "connections"],
-    queryFn: ({ signal }) => api.listConnections(scope, signal),
-  });
 export const logsQuery = (scope: api.Scope, deployment: string) =>
   queryOptions({
     queryKey: [...scopeKey(scope), "deployment", deployment, "logs"],
@@ -179,6 +174,13 @@ export const pluginsQuery = queryOptions({
   queryFn: ({ signal }) => api.listPlugins(signal),
   ...polledSlowly,
 });
+/** What the server process that answers has counted of a plugin. */
+export const pluginQuery = (plugin: string) =>
+  queryOptions({
+    queryKey: [...pluginsQuery.queryKey, plugin],
+    queryFn: ({ signal }) => api.getPlugin(plugin, signal),
+    ...polledSlowly,
+  });
 const TOKENS = ["tokens"];
 export const tokensQuery = () =>
   paged(TOKENS, (cursor, signal) => api.listTokens(cursor, signal), TOKENS, polledSlowly);

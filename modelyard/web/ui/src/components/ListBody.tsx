@@ -2,15 +2,15 @@ import { Button, Group, Text } from "@mantine/core";
 import type { ReactNode } from "react";
 import { ErrorState, LoadingRows, StaleNotice } from "./states";
 
-/** What a list needs of `usePaged`. */
+/** What a list needs of `usePaged`; of one that comes whole, no pages. */
 export interface ListQuery<T> {
   items: T[] | undefined;
   error: unknown;
   isFetching: boolean;
   refetch: () => unknown;
-  hasNextPage: boolean;
-  isFetchingNextPage: boolean;
-  fetchNextPage: () => unknown;
+  hasNextPage?: boolean;
+  isFetchingNextPage?: boolean;
+  fetchNextPage?: () => unknown;
 }
 
 interface ListBodyProps<T> {
@@ -54,7 +54,7 @@ export function ListBody<T>({ what, query, empty, children, loading }: ListBodyP
               size="xs"
               variant="default"
               loading={query.isFetchingNextPage}
-              onClick={() => void query.fetchNextPage()}
+              onClick={() => void query.fetchNextPage?.()}
             >
               Load more
             </Button>

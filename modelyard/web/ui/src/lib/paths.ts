@@ -1,5 +1,11 @@
+import type { Place } from "../api/api";
+
 /** Addresses of our own pages. Every part is encoded: names of models may hold any letter. */
 const part = encodeURIComponent;
+
+/** What a project and an organization have alike: `-` is no project's address. */
+const below = ({ organization, project }: Place, rest: string) =>
+  `/${part(organization)}/${project === undefined ? "-" : part(project)}/${rest}`;
 
 export const paths = {
   home: () => "/",
@@ -12,6 +18,13 @@ export const paths = {
   invitation: (token: string) => `/invitations/${part(token)}`,
   organization: (organization: string) => `/${part(organization)}`,
   members: (organization: string) => `/${part(organization)}/-/members`,
+  connections: (place: Place) => below(place, "connections"),
+  connection: (place: Place, id: string) => below(place, `connections/${part(id)}`),
+  /** Without a provider, where one is chosen. */
+  newConnection: (place: Place, wanted: { kind?: string; provider?: string } = {}) => {
+    const query = new URLSearchParams(wanted).toString();
+    return below(place, `connections/new${query && `?${query}`}`);
+  },
   project: (organization: string, project: string) => `/${part(organization)}/${part(project)}`,
   runs: (organization: string, project: string) => `/${part(organization)}/${part(project)}/runs`,
   run: (organization: string, project: string, run: string) =>

@@ -18,6 +18,9 @@ const LOOKS: Record<string, StatusLook> = {
   unhealthy: { label: "Unhealthy", tone: "bad" },
   stopping: { label: "Stopping", tone: "quiet" },
   stopped: { label: "Stopped", tone: "quiet" },
+  // invitations
+  open: { label: "Open", tone: "busy" },
+  accepted: { label: "Accepted", tone: "good" },
   // plugins
   loaded: { label: "Loaded", tone: "good" },
   disabled: { label: "Disabled", tone: "quiet" },

@@ -1,6 +1,7 @@
 import { Badge, Group, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { Link, NavLink, Outlet, useParams } from "react-router";
+import { useEffect, useRef } from "react";
+import { Link, NavLink, Outlet, useLocation, useParams } from "react-router";
 import { projectQuery } from "../api/queries";
 import { CopyLine } from "../components/Copy";
 import { PageTitle } from "../components/PageTitle";
@@ -16,6 +17,7 @@ export function Project() {
   const { organization, project: slug } = scope;
   const { run, model } = useParams();
   const { data: project, error, refetch, isFetching } = useQuery(projectQuery(scope));
+  const tabsElement = useTabInSight(project !== undefined);
   const inside = run !== undefined || model !== undefined;
 
   if (project === undefined) {
@@ -49,6 +51,7 @@ export function Project() {
     { label: "Models", to: paths.models(organization, slug) },
     { label: "Deployments", to: paths.deployments(organization, slug) },
     { label: "Activity", to: paths.activity(organization, slug) },
+    { label: "Connections", to: paths.connections(scope) },
     { label: "Members", to: paths.projectMembers(organization, slug) },
     ...(isAdmin(project.role) ? [{ label: "Settings", to: paths.projectSettings(organization, slug) }] : []),
   ];
@@ -78,7 +81,7 @@ export function Project() {
           </div>
         </div>
       )}
-      <nav aria-label="Project" className={classes.tabs}>
+      <nav aria-label="Project" className={classes.tabs} ref={tabsElement}>
         {tabs.map((tab) => (
           <NavLink key={tab.to} to={tab.to} className={classes.tab}>
             {tab.label}
@@ -88,4 +91,15 @@ export function Project() {
       <Outlet />
     </>
   );
+}
+
+/** On a narrow screen the tabs scroll: the one that is shown is brought into sight. */
+function useTabInSight(areShown: boolean) {
+  const tabs = useRef<HTMLElement>(null);
+  const { pathname } = useLocation();
+  useEffect(() => {
+    const current = tabs.current?.querySelector<HTMLElement>("[aria-current]");
+    if (tabs.current && current) tabs.current.scrollLeft = current.offsetLeft - tabs.current.offsetLeft - 40;
+  }, [pathname, areShown]);
+  return tabs;
 }

@@ -8,6 +8,7 @@ import type { Project } from "../api/api";
 import { deleteProject, editProject, type ProjectChanges } from "../api/people";
 import { organizationQuery, projectQuery, projectsQuery, scopeKey } from "../api/queries";
 import { ConfirmByName } from "../components/ConfirmByName";
+import { ProjectStorage } from "../components/connections/ProjectStorage";
 import { PageTitle } from "../components/PageTitle";
 import { EmptyState, FormError, LoadingRows } from "../components/states";
 import { useScope } from "../components/useScope";
@@ -17,7 +18,7 @@ import { isAdmin } from "../lib/roles";
 import { slugProblem } from "../lib/slug";
 import classes from "./ProjectSettings.module.css";
 
-/** What a project's admins change: its names, whether it is archived, and its end. */
+/** What a project's admins change: its names, its storage, whether it is archived, and its end. */
 export function ProjectSettings() {
   const scope = useScope();
   const project = useQuery(projectQuery(scope)).data;
@@ -29,6 +30,7 @@ export function ProjectSettings() {
       {isAdmin(project.role) ? (
         <Stack gap="lg" maw={720}>
           <Names key={project.id} project={project} />
+          <ProjectStorage key={project.storage_connection_id} scope={scope} project={project} />
           <Archive project={project} />
           <End project={project} />
         </Stack>

@@ -125,7 +125,7 @@ function OrganizationSection({ organization, list, top = false }: SectionProps) 
   const create = () => setCreating(true);
   return (
     <section aria-labelledby={`organization-${organization.id}`}>
-      <Group justify="space-between" mb={10} wrap="nowrap">
+      <Group justify="space-between" mb={10}>
         <Group gap={10} miw={0} align="baseline">
           <Title order={top ? 1 : 2} id={`organization-${organization.id}`}>
             {top ? (
@@ -141,9 +141,17 @@ function OrganizationSection({ organization, list, top = false }: SectionProps) 
             {organization.role && `, you are ${organization.role}`}
           </Text>
         </Group>
-        <Group gap={8} wrap="nowrap" style={{ flex: "none" }}>
+        <Group gap={8}>
           <Button component={Link} to={paths.members(organization.slug)} size="xs" variant="default">
             Members
+          </Button>
+          <Button
+            component={Link}
+            to={paths.connections({ organization: organization.slug })}
+            size="xs"
+            variant="default"
+          >
+            Connections
           </Button>
           {mayCreate && (
             <Button size="xs" leftSection={<PlusIcon size={14} />} onClick={create}>

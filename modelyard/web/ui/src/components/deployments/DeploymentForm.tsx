@@ -2,7 +2,8 @@ import { Button, Group, Modal, NativeSelect, NumberInput, Stack, TextInput } fro
 import { useForm } from "@mantine/form";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createDeployment, type Model, type NewDeployment, type Scope } from "../../api/api";
-import { connectionsQuery, deploymentsQuery, usePaged, versionsQuery } from "../../api/queries";
+import { connectionsQuery } from "../../api/connectionQueries";
+import { deploymentsQuery, usePaged, versionsQuery } from "../../api/queries";
 import { formErrors, formLevelError } from "../../lib/formErrors";
 import { slugProblem, suggestSlug } from "../../lib/slug";
 import { FormError } from "../states";

@@ -8,16 +8,8 @@ import { usePaged } from "../../api/queries";
 import { type Column, DataTable } from "../DataTable";
 import { ListBody } from "../ListBody";
 import { RelativeTime } from "../RelativeTime";
-import type { StatusLook } from "../../lib/status";
 import { EmptyState } from "../states";
-import { ToneBadge } from "../StatusBadge";
-
-const STATES: Record<Invitation["state"], { tone: StatusLook["tone"]; label: string }> = {
-  open: { tone: "busy", label: "Open" },
-  accepted: { tone: "good", label: "Accepted" },
-  expired: { tone: "quiet", label: "Expired" },
-  revoked: { tone: "quiet", label: "Revoked" },
-};
+import { StatusBadge } from "../StatusBadge";
 
 /** An organization's invitations, and what became of them. */
 export function InvitationsTable({ organization }: { organization: string }) {
@@ -70,7 +62,7 @@ function columns(onRevoke: (id: string) => void, busy: boolean): Column<Invitati
       head: "State",
       cell: ({ state, accepted_by }) => (
         <>
-          <ToneBadge {...STATES[state]} />
+          <StatusBadge status={state} />
           {accepted_by !== null && <span className="dim"> by {accepted_by}</span>}
         </>
       ),

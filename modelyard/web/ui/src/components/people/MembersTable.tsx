@@ -3,8 +3,9 @@ import { notifications } from "@mantine/notifications";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useNavigate } from "react-router";
+import type { Place } from "../../api/api";
 import { toApiError } from "../../api/errors";
-import { leave, type Member, type MembersOf, removeMember, setMember } from "../../api/people";
+import { leave, type Member, removeMember, setMember } from "../../api/people";
 import { membersQuery, peopleKey } from "../../api/peopleQueries";
 import { organizationsQuery, projectsQuery, sessionQuery, usePaged } from "../../api/queries";
 import { paths } from "../../lib/paths";
@@ -13,7 +14,7 @@ import { ListBody } from "../ListBody";
 import { EmptyState, FormError } from "../states";
 
 interface MembersTableProps {
-  of: MembersOf;
+  of: Place;
   /** What the place is called in sentences. */
   name: string;
   roles: readonly string[];
@@ -67,7 +68,7 @@ export function MembersTable({ of, name, roles, admin }: MembersTableProps) {
   );
 }
 
-function useChangeRole(of: MembersOf) {
+function useChangeRole(of: Place) {
   const client = useQueryClient();
   return useMutation({
     mutationFn: ({ username, role }: { username: string; role: string }) => setMember(of, username, role),
@@ -141,7 +142,7 @@ function columns({ roles, admin, me, onRole, onGo }: ColumnsProps): Column<Membe
 }
 
 interface GoQuestionProps {
-  of: MembersOf;
+  of: Place;
   name: string;
   member: Member;
   self: boolean;
