@@ -1,4 +1,4 @@
-"""The summary of each metric of a run: worked out in memory for a batch, merged by one upsert that never reads first."""
+"""The summary of each metric of a run: worked out in memory for a batch, merged by an upsert that never reads first."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ _MERGE = (
     + f", {_bound('min', '<')}, {_bound('max', '>')}, count = metric_series.count + excluded.count"
     " RETURNING key, id, count, chunked_count, chunked_step, chunked_timestamp_ms, chunked_value, chunked_is_nan"
 )
-_FROM_ARRAYS = f"{_INSERT} SELECT ?::int8, ?::int8, * FROM unnest(?::text[], {', '.join(f'?::{name}[]' for name in _TYPES)}) {_MERGE}"
+_ARRAYS = ", ".join(("?::text[]", *(f"?::{name}[]" for name in _TYPES)))
+_FROM_ARRAYS = f"{_INSERT} SELECT ?::int8, ?::int8, * FROM unnest({_ARRAYS}) {_MERGE}"
 
 
 def merge_series(run: RunKey, batch: Batch) -> list[Any]:
@@ -49,10 +50,11 @@ def merge_series(run: RunKey, batch: Batch) -> list[Any]:
     summaries = [_summary(batch[key]) for key in keys]
     if is_postgresql():
         columns = [array(column) for column in zip(*summaries, strict=True)]
-        rows: list[Any] = execute(_FROM_ARRAYS, (run.run, run.experiment, keys, *columns)).fetchall()
-        return rows
-    groups = ", ".join([f"({marks(3 + len(_SUMMARY))})"] * len(keys))
-    rows = execute(f"{_INSERT} VALUES {groups} {_MERGE}", list(_values(run, keys, summaries))).fetchall()
+        statement, values = _FROM_ARRAYS, [run.run, run.experiment, keys, *columns]
+    else:
+        groups = ", ".join([f"({marks(3 + len(_SUMMARY))})"] * len(keys))
+        statement, values = f"{_INSERT} VALUES {groups} {_MERGE}", list(_values(run, keys, summaries))
+    rows: list[Any] = execute(statement, values).fetchall()
     return rows
 
 
