@@ -41,11 +41,9 @@ class Experiment:
 
 
 def chosen_experiments(source: Source, names: Sequence[str], *, deleted: bool) -> list[Json]:
-    """Return the source's experiments of these names, without names all; `NotFoundError` names one that is not there."""
+    """Return the source's experiments of these names, without names all; `NotFoundError` where one is missing."""
     found = [
-        experiment
-        for experiment in source.experiments(deleted=deleted)
-        if not names or experiment["name"] in names
+        experiment for experiment in source.experiments(deleted=deleted) if not names or experiment["name"] in names
     ]
     known = {experiment["name"] for experiment in found}
     for name in names:

@@ -1,12 +1,14 @@
-"""How far an import is; the command line draws it, others may leave it be."""
+"""How far an import is; the command line draws it."""
 
 from __future__ import annotations
+
+from typing import Protocol
 
 from modelyard.client.mlflow_import.report import Report
 
 
-class Progress:
-    """Is told of each step, from several threads; this one keeps silent. It may read the report's counts."""
+class Progress(Protocol):
+    """Is told of each step, from several threads; it may read the report's counts."""
 
     report: Report
 
@@ -15,3 +17,15 @@ class Progress:
 
     def advance(self) -> None:
         """Count one of them as done."""
+
+
+class Silence:
+    """Shows nothing."""
+
+    report: Report
+
+    def begin(self, what: str, total: int | None) -> None:
+        """Say nothing."""
+
+    def advance(self) -> None:
+        """Say nothing."""

@@ -73,11 +73,13 @@ class Runs:
                 if is_deleted and known.stage == "active":
                     self._to_delete.append(info["run_id"])
                 continue
-            if known is not None and known.stage == "deleted" and experiment.stage == "active":
+            if known is not None and known.stage == "deleted" and not is_deleted:
                 reason = "it is deleted in the project; restore it, and import again"
                 self._report.leave_out("runs", info["run_id"], reason)
                 continue
             experiments.open(experiment)
+            if known is not None and known.stage == "deleted":
+                self._target.post("runs/restore", run_id=known.id)
             self._pending.append((info["run_id"], wanted))
             if is_deleted:
                 self._to_delete.append(info["run_id"])

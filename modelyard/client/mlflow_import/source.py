@@ -70,7 +70,7 @@ class Source(Wire):
         if urlsplit(url).scheme not in {"http", "https"}:
             raise NotConfiguredError(
                 f"{url!r} is no address of an MLflow server.",
-                hint="Write it as https://HOST or http://HOST:PORT; for a folder or database start `mlflow server` on it.",
+                hint="Write it as https://HOST or http://HOST:PORT; start `mlflow server` on a folder or database.",
             )
         credentials = authorization(login, environment)
         # The empty token keeps MODELYARD_TOKEN from going there.

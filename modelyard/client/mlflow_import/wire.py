@@ -31,23 +31,23 @@ class Wire:
         self.prefix = prefix
         self._headers = dict(headers or {})
 
-    def get(self, path: str, **params: Any) -> Json:
+    def get(self, path: str, /, **params: Any) -> Json:
         """Ask; None is "not said"."""
         return self.patiently(lambda: self.once("GET", path, params=params))
 
-    def post(self, path: str, **body: Any) -> Json:
+    def post(self, path: str, /, **body: Any) -> Json:
         """Send what may be sent twice."""
         return self.patiently(lambda: self.once("POST", path, body=body))
 
-    def patch(self, path: str, **body: Any) -> Json:
+    def patch(self, path: str, /, **body: Any) -> Json:
         """Send a change that may be sent twice."""
         return self.patiently(lambda: self.once("PATCH", path, body=body))
 
-    def create(self, path: str, *, find: Callable[[], Json | None], **body: Any) -> Json:
+    def create(self, path: str, /, *, find: Callable[[], Json | None], **body: Any) -> Json:
         """Send what makes a thing, and not again where `find` says that an attempt without an answer made it."""
         return self.patiently(lambda: self.once("POST", path, body=body), find=find)
 
-    def pages(self, method: str, path: str, name: str, **fields: Any) -> Iterator[Json]:
+    def pages(self, method: str, path: str, name: str, /, **fields: Any) -> Iterator[Json]:
         """Yield the things called `name` of all pages of a search."""
         token: str | None = None
         while True:
