@@ -6,6 +6,7 @@ import json
 import math
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,7 +134,8 @@ def _register(client: Any, run: Any, model: str) -> None:
     client.create_model_version(MODEL, "s3://elsewhere/model")
     client.set_registered_model_alias(MODEL, "champion", "3")
     client.set_registered_model_alias(MODEL, "lost", "4")
-    client.transition_model_version_stage(MODEL, "1", "Production")
+    with warnings.catch_warnings(category=FutureWarning, action="ignore"):
+        client.transition_model_version_stage(MODEL, "1", "Production")
     client.create_registered_model(COPY)
     client.create_model_version(COPY, f"models:/{MODEL}/1", run_id=run.run_id)
 
@@ -169,7 +171,7 @@ class Place:
 
 
 @pytest.fixture
-def place(live: str, wire: Wire, app: Flask) -> Place:  # noqa: F811
+def place(live: str, wire: Wire, app: Flask) -> Place:
     """An empty project."""
     token = wire.headers["Authorization"].removeprefix("Bearer ")
     path = wire.prefix.removeprefix("/mlflow/")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from modelyard.client.mlflow_import import Options, Report, import_mlflow
 from tests.client.mlflow_import.conftest import COPY, FOREST, GONE, MODEL, POINTS, Place, Seeded, client_of
 from tests.client.mlflow_import.counting import rows
 
+on_sqlite = pytest.mark.parametrize("database_kind", ["sqlite"])
 ONLY_FOREST = Options(experiments=(FOREST,))
 
 
@@ -120,13 +120,10 @@ def check_registry(there: Any, here: Any, seeded: Seeded) -> None:
     model = here.get_registered_model(MODEL)
     assert (model.description, model.tags["a"]) == ("who leaves", "b")
     assert model.aliases == {"champion": "3"}
-    versions = {version.version: version for version in here.search_model_versions(f"name='{MODEL}'")}
     parent = by_name(here)["pärent"].info
     (logged,) = here.search_logged_models([parent.experiment_id])
-    assert {number: version.source for number, version in versions.items()} == {
-        "1": f"{parent.artifact_uri}/model",
-        "3": f"models:/{logged.model_id}",
-    } or {str(number): version.source for number, version in versions.items()} == {
+    versions = here.search_model_versions(f"name='{MODEL}'")
+    assert {str(version.version): version.source for version in versions} == {
         "1": f"{parent.artifact_uri}/model",
         "3": f"models:/{logged.model_id}",
     }
@@ -135,3 +132,97 @@ def check_registry(there: Any, here: Any, seeded: Seeded) -> None:
     assert first.run_id == parent.run_id
     assert here.get_model_version(MODEL, "3").run_id == parent.run_id
     assert here.get_model_version(COPY, "1").source == f"{parent.artifact_uri}/model"
+
+
+@on_sqlite
+def test_a_second_import_changes_nothing(place: Place, seeded: Seeded) -> None:
+    bring(place, seeded)
+    before = rows()
+    report = bring(place, seeded)
+    assert rows() == before
+    assert not report.brought
+    assert report.present["runs"] == 3
+
+
+@on_sqlite
+def test_what_changes_in_the_source_is_brought_by_the_next_import(
+    place: Place, seeded: Seeded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = client_of(seeded.url)
+    experiment = there.create_experiment("import live")
+    run = there.create_run(experiment, run_name="live").info.run_id
+    there.log_metric(run, "loss", 1, timestamp=1, step=1)
+    options = Options(experiments=("import live",), models=False)
+    assert any("had not ended" in note for note in bring(place, seeded, options).notes)
+    here = place.mlflow(monkeypatch)
+    assert by_name(here, "import live")["live"].info.status == "RUNNING"
+    there.log_metric(run, "loss", 2, timestamp=2, step=2)
+    there.set_terminated(run)
+    bring(place, seeded, options)
+    there.set_tag(run, "verdict", "good")
+    assert bring(place, seeded, options).brought["runs"] == 1
+    ours = by_name(here, "import live")["live"]
+    assert (ours.info.status, ours.data.tags["verdict"]) == ("FINISHED", "good")
+    assert [point.value for point in here.get_metric_history(ours.info.run_id, "loss")] == [1, 2]
+
+
+@on_sqlite
+def test_deleted_things_are_brought_when_asked_for_and_are_deleted_here(
+    place: Place, seeded: Seeded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = Options(experiments=(FOREST, GONE), deleted=True, models=False, artifacts=False)
+    bring(place, seeded, options)
+    here = place.mlflow(monkeypatch)
+    assert here.get_experiment_by_name(GONE).lifecycle_stage == "deleted"
+    assert by_name(here, GONE, view=2)["in gone"].info.status == "FINISHED"
+    deleted = by_name(here, view=2)["deleted"]
+    assert deleted.data.metrics == {"loss": 7}
+    assert set(by_name(here)) == {"pärent", "child", *(name for name in by_name(client_of(seeded.url)))}
+    before = rows()
+    assert not bring(place, seeded, options).brought
+    assert rows() == before
+
+
+@on_sqlite
+def test_files_follow_an_import_without_them(place: Place, seeded: Seeded, monkeypatch: pytest.MonkeyPatch) -> None:
+    bring(place, seeded, dataclasses.replace(ONLY_FOREST, artifacts=False, models=False))
+    here = place.mlflow(monkeypatch)
+    assert files(here, by_name(here)["pärent"].info.run_id) == {}
+    bring(place, seeded, dataclasses.replace(ONLY_FOREST, models=False))
+    assert len(files(here, by_name(here)["pärent"].info.run_id)) == 4
+
+
+@on_sqlite
+def test_a_dry_run_counts_and_changes_nothing(place: Place, seeded: Seeded) -> None:
+    before = rows()
+    report = bring(place, seeded, dataclasses.replace(ONLY_FOREST, dry_run=True))
+    assert rows() == before
+    assert (report.brought["experiments"], report.brought["runs"], report.brought["logged_models"]) == (1, 3, 1)
+    assert report.brought["metrics"] == 5
+    bring(place, seeded)
+    report = bring(place, seeded, dataclasses.replace(ONLY_FOREST, dry_run=True, models=False))
+    assert not report.brought
+
+
+@on_sqlite
+def test_what_the_project_has_of_the_same_name_is_kept_and_added_to(
+    place: Place, seeded: Seeded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = place.mlflow(monkeypatch)
+    experiment = here.create_experiment(FOREST, tags={"team": "mine"})
+    here.create_registered_model(MODEL, tags={"a": "mine"}, description="mine")
+    own = here.create_run(experiment, run_name="own").info
+    for _ in range(2):
+        here.create_model_version(MODEL, f"{own.artifact_uri}/model", run_id=own.run_id)
+    report = bring(place, seeded)
+    assert here.get_experiment_by_name(FOREST).tags["team"] == "mine"
+    assert here.get_experiment_by_name(FOREST).experiment_id == experiment
+    assert {"own", "pärent", "child"} < set(by_name(here))
+    model = here.get_registered_model(MODEL)
+    assert (model.description, model.tags["a"]) == ("mine", "mine")
+    # The project's own versions keep 1 and 2; number 3 is free and stays what it is in the source.
+    assert here.get_model_version(MODEL, "3").tags["modelyard.import.version"] == "1"
+    assert model.aliases == {"champion": "4"}
+    (moved,) = [entry for entry in report.not_brought if entry.kind == "version_numbers"]
+    assert moved.count == 2
+    assert not bring(place, seeded).brought
