@@ -73,7 +73,9 @@ class Lines:
             self._done += 1
             if time.monotonic() - self._said_at >= SECONDS_BETWEEN_LINES:
                 of = f" of {self._total:,}" if self._total else ""
-                self._say(f"{self._what}: {self._done:,}{of}; brought {counted(dict(self.report.brought))}")
+                self._say(
+                    f"{self._what}: {self._done:,}{of}; brought {counted(dict(self.report.brought)) or 'nothing yet'}"
+                )
 
     def _say(self, text: str) -> None:
         self._said_at = time.monotonic()
@@ -90,7 +92,9 @@ class Bars:
         self._task: Any = None
 
     def begin(self, what: str, total: int | None) -> None:
-        """Begin a bar below the others; one without an end moves to and fro."""
+        """Begin a bar below the others; one without an end moves to and fro, and nothing has none."""
+        if total == 0:
+            return
         if self._task is not None:
             done = self._shown.tasks[self._task].completed
             self._shown.update(self._task, total=done, completed=done)

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from modelyard.client.errors import ClientError
+from modelyard.client.errors import ClientError, UnavailableError
 from modelyard.client.mlflow_import.artifacts import Artifacts
 from modelyard.client.mlflow_import.experiments import Experiments
 from modelyard.client.mlflow_import.logged_models import LoggedModels
@@ -96,6 +96,9 @@ def _bring(source: Source, target: Target, report: Report, progress: Progress, o
         runs.close()
         experiments.close()
         _note_traces(source, experiments, report)
+    except UnavailableError as error:
+        error.hint = "What was brought stays. Import again, and it goes on there."
+        raise
     finally:
         things.shutdown(cancel_futures=True)
         files.shutdown(cancel_futures=True)
