@@ -136,6 +136,7 @@ def _register(client: Any, run: Any, model: str) -> None:
     client.set_registered_model_alias(MODEL, "lost", "4")
     with warnings.catch_warnings(category=FutureWarning, action="ignore"):
         client.transition_model_version_stage(MODEL, "1", "Production")
+    client.register_prompt("import-prompt", "Say {{word}}.")
     client.create_registered_model(COPY)
     client.create_model_version(COPY, f"models:/{MODEL}/1", run_id=run.run_id)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from modelyard.client.mlflow_import import Options, Report, import_mlflow
+from modelyard.client.mlflow_import import Options, Report, import_mlflow, registry
 from tests.client.mlflow_import.conftest import COPY, FOREST, GONE, MODEL, POINTS, Place, Seeded, client_of
 from tests.client.mlflow_import.counting import rows
 
@@ -46,7 +46,7 @@ def test_everything_is_brought(place: Place, seeded: Seeded, monkeypatch: pytest
     check_registry(there, here, seeded)
     assert report.brought["runs"] == 3
     assert report.brought["metric_points"] == POINTS + 4
-    assert {entry.kind for entry in report.not_brought} == {"model_versions", "aliases"}
+    assert {entry.kind for entry in report.not_brought} == {"model_versions", "aliases", "prompts"}
 
 
 def check_runs(there: Any, here: Any) -> None:
@@ -226,3 +226,47 @@ def test_what_the_project_has_of_the_same_name_is_kept_and_added_to(
     (moved,) = [entry for entry in report.not_brought if entry.kind == "version_numbers"]
     assert moved.count == 2
     assert not bring(place, seeded).brought
+
+
+@on_sqlite
+def test_too_many_deleted_numbers_are_not_passed_over(
+    place: Place, seeded: Seeded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "LARGEST_GAP", 0)
+    bring(place, seeded)
+    here = place.mlflow(monkeypatch)
+    assert here.get_model_version(MODEL, "2").tags["modelyard.import.version"] == "3"
+    assert here.get_registered_model(MODEL).aliases == {"champion": "2"}
+    assert not bring(place, seeded).brought
+
+
+@on_sqlite
+def test_a_run_that_was_deleted_here_stays_deleted(
+    place: Place, seeded: Seeded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = dataclasses.replace(ONLY_FOREST, artifacts=False, models=False)
+    bring(place, seeded, options)
+    here = place.mlflow(monkeypatch)
+    here.delete_run(by_name(here)["child"].info.run_id)
+    report = bring(place, seeded, dataclasses.replace(options, artifacts=True))
+    assert set(by_name(here)) == set(by_name(client_of(seeded.url))) - {"child"}
+    assert [(entry.kind, entry.count) for entry in report.not_brought] == [("runs", 1)]
+
+
+@on_sqlite
+def test_a_user_s_tags_and_stages_stay_until_the_source_changes(
+    place: Place, seeded: Seeded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring(place, seeded)
+    here = place.mlflow(monkeypatch)
+    here.set_tag(by_name(here)["pärent"].info.run_id, "best run", "mine")
+    here.set_registered_model_alias(MODEL, "champion", "1")
+    bring(place, seeded)
+    assert by_name(here)["pärent"].data.tags["best run"] == "mine"
+    assert here.get_registered_model(MODEL).aliases == {"champion": "1"}
+    client_of(seeded.url).set_registered_model_alias(MODEL, "challenger", "3")
+    try:
+        assert bring(place, seeded).brought["aliases"] == 2
+        assert here.get_registered_model(MODEL).aliases == {"champion": "3", "challenger": "3"}
+    finally:
+        client_of(seeded.url).delete_registered_model_alias(MODEL, "challenger")
