@@ -18,16 +18,23 @@ if TYPE_CHECKING:
     from modelyard.client.mlflow_import import Progress, Report
 
 SECONDS_BETWEEN_LINES = 5.0
+KINDS = (
+    "experiments", "runs", "metrics", "metric_points", "params", "tags", "datasets", "artifacts", "artifact_bytes",
+    "logged_models", "model_metrics", "registered_models", "model_versions", "aliases", "stages",
+)  # fmt: skip
 
 
 def counted(counts: Mapping[str, int]) -> str:
     """Write counts as a list for people."""
-    parts = [
-        f"{size(count)} of artifacts" if kind == "artifact_bytes" else f"{count:,} {kind.replace('_', ' ')}"
-        for kind, count in counts.items()
-        if count
-    ]
-    return ", ".join(parts)
+    known = [kind for kind in KINDS if counts.get(kind)]
+    return ", ".join(_counted(kind, counts[kind]) for kind in known)
+
+
+def _counted(kind: str, count: int) -> str:
+    if kind == "artifact_bytes":
+        return f"{size(count)} of artifacts"
+    text = kind.replace("_", " ")
+    return f"{count:,} {text.removesuffix('es' if kind == 'aliases' else 's') if count == 1 else text}"
 
 
 @contextlib.contextmanager

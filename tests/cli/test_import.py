@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from modelyard.cli.import_progress import Bars, Lines, drawn
+from modelyard.cli.import_progress import Bars, Lines, counted, drawn
 from modelyard.client.mlflow_import import Report
 from tests.cli.conftest import TOKEN, AsJson, Ok, Run, Terminal
 from tests.fake_api import Answer, FakeApi, running
@@ -52,7 +52,7 @@ def project(signed_in: FakeApi) -> FakeApi:
 def test_the_report_says_what_was_brought_and_what_not(ok: Ok, mlflow: FakeApi, project: FakeApi) -> None:
     said = ok("import", "mlflow", mlflow.url)
     assert f"Brought from {mlflow.url} to acme/churn: nothing." in said
-    assert "There already: 1 experiments." in said
+    assert "There already: 1 experiment." in said
     assert "The project had an experiment 'Default'" in said
     assert "traces and their assessments are not brought" in said
 
@@ -143,6 +143,11 @@ def test_an_experiment_that_is_not_there(run: Run, mlflow: FakeApi, project: Fak
     result = run("import", "mlflow", mlflow.url, "--experiment", "forest")
     assert result.exit_code == 3
     assert "no experiment 'forest'" in result.stderr
+
+
+def test_counts_are_written_in_the_order_of_what_matters() -> None:
+    counts = {"aliases": 1, "tags": 2, "runs": 1, "stages": 0, "artifact_bytes": 3}
+    assert counted(counts) == "1 run, 2 tags, 3 B of artifacts, 1 alias"
 
 
 def progressed(progress: Any) -> None:

@@ -127,13 +127,13 @@ class Experiments:
     def open(self, experiment: Experiment) -> None:
         """Restore one that an earlier import deleted at its end, because there is more to bring into it."""
         if experiment.stage == "deleted":
-            self._target.post("experiments/restore", experiment_id=experiment.id)
+            self._target.move("POST", "experiments/restore", experiment_id=experiment.id)
             experiment.stage = "active"
 
     def close(self) -> None:
         """Delete what we made of those that the source has deleted."""
         for experiment in self._to_delete():
-            self._target.post("experiments/delete", experiment_id=experiment.id)
+            self._target.move("POST", "experiments/delete", experiment_id=experiment.id)
             experiment.stage = "deleted"
 
     def _to_delete(self) -> Iterator[Experiment]:

@@ -151,13 +151,13 @@ class LoggedModels:
             our_run = self._target.ours(run_id)
             if our_run is None:
                 reason = "the run that measured them was not brought"
-                self._report.leave_out("metrics_of_models", run_id, reason, count=len(points))
+                self._report.leave_out("model_metrics", run_id, reason, count=len(points))
                 continue
             send_all(
                 lambda batch, run=our_run: self._target.post("runs/log-batch", run_id=run, metrics=batch),  # type: ignore[misc]
                 points,
                 most=MOST_METRICS,
-                kind="metrics_of_models",
+                kind="model_metrics",
                 report=self._report,
                 name=lambda point: str(point["key"]),
             )

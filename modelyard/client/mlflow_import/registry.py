@@ -170,7 +170,7 @@ class Registry:
         }
 
     def _delete_version(self, name: str, version: Json) -> None:
-        self._target.once("DELETE", "model-versions/delete", body={"name": name, "version": version["version"]})
+        self._target.move("DELETE", "model-versions/delete", name=name, version=version["version"])
 
     def _finish_version(self, name: str, version: Json, ours: Json, state: str) -> None:
         """Bring tags and description up to date, then the stage, then say that all is there."""

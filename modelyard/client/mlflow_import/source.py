@@ -23,7 +23,7 @@ from modelyard.client.mlflow_import.wire import Wire
 from modelyard.client.resource import Json
 from modelyard.client.transport import Response, Transport
 
-PAGE_SIZE = 500
+PAGE_SIZE = 200
 HISTORY_PAGE_SIZE = 10_000
 TIMEOUT_SECONDS = 120
 PROXY = "/api/2.0/mlflow-artifacts/artifacts/"

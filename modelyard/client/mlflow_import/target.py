@@ -15,7 +15,8 @@ from modelyard.client.project import Project
 from modelyard.client.resource import Json
 from modelyard.client.transport import Upload
 
-PAGE_SIZE = 1000
+PAGE_SIZE = 200
+MOST_EXPERIMENTS = 1000
 _MARKED = f"tags.`{ID}` LIKE '%'"
 
 
@@ -56,8 +57,8 @@ class Target(Wire):
             self.models[tags[ID]] = Known(model["info"]["model_id"], tags.get(STATE, ""))
 
     def _marked(self, path: str, name: str, experiments: list[str], **more: Any) -> Iterator[Json]:
-        for start in range(0, len(experiments), PAGE_SIZE):
-            part = experiments[start : start + PAGE_SIZE]
+        for start in range(0, len(experiments), MOST_EXPERIMENTS):
+            part = experiments[start : start + MOST_EXPERIMENTS]
             yield from self.pages(
                 "POST", path, name, experiment_ids=part, filter=_MARKED, max_results=PAGE_SIZE, **more
             )

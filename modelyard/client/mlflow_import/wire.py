@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from modelyard.client.client import Client
-from modelyard.client.errors import ClientError, ServerError, UnavailableError, UnexpectedAnswerError
+from modelyard.client.errors import ClientError, NotFoundError, ServerError, UnavailableError, UnexpectedAnswerError
 from modelyard.client.resource import Json
 from modelyard.client.transport import Response, Upload
 
@@ -46,6 +46,21 @@ class Wire:
     def create(self, path: str, /, *, find: Callable[[], Json | None], **body: Any) -> Json:
         """Send what makes a thing, and not again where `find` says that an attempt without an answer made it."""
         return self.patiently(lambda: self.once("POST", path, body=body), find=find)
+
+    def move(self, method: str, path: str, /, **body: Any) -> None:
+        """Send what takes a thing away or moves it; silent where an attempt without an answer did it."""
+        attempts = 0
+
+        def attempt() -> None:
+            nonlocal attempts
+            attempts += 1
+            try:
+                self.once(method, path, body=body)
+            except NotFoundError:
+                if attempts == 1:
+                    raise
+
+        self.patiently(attempt)
 
     def pages(self, method: str, path: str, name: str, /, **fields: Any) -> Iterator[Json]:
         """Yield the things called `name` of all pages of a search."""
