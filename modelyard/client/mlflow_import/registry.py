@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from modelyard.client.errors import ClientError, NotFoundError
 from modelyard.client.mlflow_import.marks import (
@@ -67,22 +66,26 @@ class Registry:
                 raise
 
     def _bring(self, name: str, model: Json) -> None:
-        versions = list(self._resolved(self._source.versions(name)))
+        versions, unresolved = self._resolved(self._source.versions(name))
         if not versions and not self._whole:
             return
+        for version, reason in unresolved:
+            self._report.leave_out("model_versions", f"{name}/{version}", reason)
         ours = self._model(name, model)
         state = digest(without(model, ["last_updated_timestamp", "latest_versions"]))
         numbers = {version["version"]: self._bring_version(name, version, source) for version, source in versions}
         if tags_of(ours).get(STATE) != state:
             self._finish(name, model, ours, numbers, state)
 
-    def _resolved(self, versions: list[Json]) -> Iterator[tuple[Json, str]]:
-        """Yield the versions whose files have a place here, with it."""
+    def _resolved(self, versions: list[Json]) -> tuple[list[tuple[Json, str]], list[tuple[str, str]]]:
+        """Return the versions whose files have a place here, and the numbers of the others with the reason."""
+        resolved, unresolved = [], []
         for version in versions:
             try:
-                yield version, self._sources.ours(version)
+                resolved.append((version, self._sources.ours(version)))
             except Unresolved as error:
-                self._report.leave_out("model_versions", f"{version['name']}/{version['version']}", str(error))
+                unresolved.append((str(version["version"]), str(error)))
+        return resolved, unresolved
 
     def _model(self, name: str, model: Json) -> Json:
         """Return our model of that name, made now if need be."""

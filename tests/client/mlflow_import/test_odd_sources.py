@@ -12,7 +12,9 @@ from modelyard.client.mlflow_import import Options, Report, Source, import_mlflo
 from tests.client.mlflow_import.conftest import Place
 from tests.client.mlflow_import.counting import rows
 from tests.client.mlflow_import.test_import import on_sqlite
+from tests.factories import Factories
 from tests.fake_api import Answer, Asked, FakeApi, running
+from tests.web.mlflow.conftest import Wire
 
 pytestmark = on_sqlite
 API = "/api/2.0/mlflow/"
@@ -86,17 +88,19 @@ def our_run(place: Place) -> str:
 
 
 def test_all_pages_of_a_source_are_read(place: Place, old: Old) -> None:
-    old.fill(run())
-    second = run("b" * 32)
+    runs = [run(f"{number:032x}") for number in range(30)]
+    old.fill(*runs)
 
     def page(asked: Asked) -> Answer:
-        last = asked.json.get("page_token") == "next"
-        return Answer(body={"runs": [second]} if last else {"runs": [run()], "next_page_token": "next"})
+        start = int(asked.json.get("page_token") or 0)
+        more = {"next_page_token": str(start + 10)} if start < 20 else {}
+        return Answer(body={"runs": runs[start : start + 10], **more})
 
-    known = {RUN: run(), "b" * 32: second}
     old.put("POST", f"{API}runs/search", page)
-    old.put("GET", f"{API}runs/get", lambda asked: Answer(body={"run": known[asked.query["run_id"]]}))
-    assert bring(place, old.url).brought["runs"] == 2
+    assert bring(place, old.url).brought["runs"] == 30
+    assert {each["tags"]["modelyard.import.id"] for each in place.project().runs.list()} == {
+        each["info"]["run_id"] for each in runs
+    }
 
 
 def test_artifacts_that_the_source_keeps_elsewhere_come_through_its_own_pages(place: Place, old: Old) -> None:
@@ -189,3 +193,109 @@ def test_nobody_at_the_address_is_said_so_before_anything_is_made(place: Place) 
     with pytest.raises(ServerUnreachableError, match="Check that it runs"):
         bring(place, "http://127.0.0.1:9")
     assert rows()["experiment"] <= 1
+
+
+def version(number: int, source: str, **more: Any) -> dict[str, Any]:
+    return {"name": "risk", "version": str(number), "source": source, "creation_timestamp": number, **more}
+
+
+def test_versions_are_brought_where_their_files_have_a_place(
+    place: Place, old: Old, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old.fill(run())
+    sources = [
+        f"runs:/{RUN}/model",
+        f"s3://bucket/7/{RUN}/artifacts",
+        "runs:/" + "f" * 32 + "/model",
+        "models:/m-" + "f" * 32,
+        "models:/gone/1",
+        "models:/risk/6",
+        "dbfs:/somewhere",
+    ]
+    versions = [version(number, source) for number, source in enumerate(sources, 1)]
+    versions[0] |= {"current_stage": "Shadow", "tags": [{"key": "mlflow.of", "value": RUN}], "user_id": "ada"}
+    model = {"name": "risk", "creation_timestamp": 1, "aliases": [{"alias": "v1", "version": "1"}]}
+
+    def models(asked: Asked) -> Answer:
+        return Answer(body={} if "prompt" in asked.query.get("filter", "") else {"registered_models": [model]})
+
+    def get(asked: Asked) -> Answer:
+        found = [
+            each for each in versions if each["version"] == asked.query["version"] and asked.query["name"] == "risk"
+        ]
+        return Answer(body={"model_version": found[0]}) if found else Answer(404, {"message": "none"})
+
+    old.put("GET", f"{API}registered-models/search", models)
+    old.put("GET", f"{API}model-versions/search", {"model_versions": versions})
+    old.put("GET", f"{API}model-versions/get", get)
+    found = left_out(bring(place, old.url))
+    here = place.mlflow(monkeypatch)
+    ours = our_run(place)
+    root = here.get_run(ours).info.artifact_uri
+    brought = {str(each.version): each for each in here.search_model_versions("name='risk'")}
+    assert {number: each.source for number, each in brought.items()} == {"1": f"runs:/{ours}/model", "2": root}
+    first = here.get_model_version("risk", "1")
+    assert first.tags["mlflow.of"] == ours
+    assert first.tags["modelyard.import.created_by"] == "ada"
+    assert dict(found["model_versions"]) == {
+        "the run that has its files was not brought": ["risk/3"],
+        "the logged model that has its files was not brought": ["risk/4"],
+        "the version that it is a copy of is not there": ["risk/5"],
+        "it is a copy of a copy of a copy without an end": ["risk/6"],
+        "its files are not those of a run or logged model": ["risk/7"],
+    }
+    assert "Invalid Model Version stage: Shadow" in found["stages"][0][0]
+    assert found["aliases"][0][1] == ["risk@v1"]
+    old.put("GET", f"{API}model-versions/search", {"model_versions": versions[2:]})
+    assert "model_versions" not in left_out(bring(place, old.url, experiments=("old",)))
+
+
+def test_an_experiment_that_is_deleted_here_or_keeps_its_files_elsewhere(
+    place: Place, old: Old, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = place.mlflow(monkeypatch)
+    elsewhere = here.create_experiment("old", artifact_location="s3://mine/old")
+    old.fill(run(), files=[{"path": "a.txt", "file_size": 1}])
+    reason = "the project keeps this experiment's artifacts elsewhere, not on its server"
+    assert left_out(bring(place, old.url))["artifacts"] == [(reason, [RUN])]
+    here.delete_experiment(elsewhere)
+    reason = "the project's experiment of that name is deleted; restore it, and import again"
+    assert left_out(bring(place, old.url))["experiments"] == [(reason, ["old"])]
+
+
+def test_logged_models_that_lack_their_run_or_are_refused(
+    place: Place, old: Old, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad = "m-" + "1" * 32, "m-" + "2" * 32
+    infos = {good: {"name": "fine", "status": "LOGGED_MODEL_READY"}, bad: {"name": "no/slash"}}
+    metric = {"key": "auc", "value": 1.0, "timestamp": 1, "run_id": "f" * 32}
+    models = {
+        key: {
+            "info": {"model_id": key, "experiment_id": "7", "source_run_id": RUN, **info},
+            "data": {"metrics": [metric]},
+        }
+        for key, info in infos.items()
+    }
+    used = run()
+    used["outputs"] = {"model_outputs": [{"model_id": bad, "step": 1}]}
+    old.fill(used)
+    old.put("POST", f"{API}logged-models/search", {"models": list(models.values())})
+    old.put("GET", f"{API}logged-models/{good}", {"model": models[good]})
+    found = left_out(bring(place, old.url, artifacts=False))
+    assert found["model_metrics"] == [("the run that measured them was not brought", ["f" * 32])]
+    assert [examples for _, examples in found["logged_models"]] == [[bad], [bad]]
+    (brought,) = place.mlflow(monkeypatch).search_logged_models(["1"])
+    assert (brought.name, brought.source_run_id) == ("fine", our_run(place))
+
+
+def test_another_project_of_ours_is_a_source_as_well(place: Place, old: Old, factories: Factories, wire: Wire) -> None:
+    old.fill(run(params=[{"key": "p", "value": "1"}], tags=[{"key": "team", "value": "a"}]))
+    bring(place, old.url)
+    second = factories.project(owner=wire.owner)
+    to = place.project().client.project(second.organization.slug, second.slug)
+    report = import_mlflow(to, place.tracking_uri, environment={"MLFLOW_TRACKING_TOKEN": place.token})
+    assert report.not_brought == []
+    (brought,) = to.runs.list()
+    assert (brought["params"], brought["tags"]["team"]) == ({"p": "1"}, "a")
+    assert brought["tags"]["modelyard.import.id"] == our_run(place)
+    assert not import_mlflow(to, place.tracking_uri, environment={"MLFLOW_TRACKING_TOKEN": place.token}).brought
