@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 
-from tests.client.mlflow_import.conftest import COPY, FOREST, POINTS, Place, Seeded, client_of
+from modelyard.client.mlflow_import.registry import Registry
+from tests.client.mlflow_import.conftest import COPY, FOREST, MODEL, POINTS, Place, Seeded, client_of
 from tests.client.mlflow_import.counting import rows
 from tests.client.mlflow_import.test_import import (
+    NO_FILES,
+    bring,
     check_artifacts,
     check_logged_models,
     check_registry,
@@ -83,3 +86,21 @@ def test_an_import_that_is_killed_again_and_again_brings_everything_once(
     subprocess.run(command, env=place.environment, capture_output=True, timeout=120, check=True)
     assert rows() == counts
     assert len(here.search_model_versions(f"name='{COPY}'")) == 1
+
+
+@on_sqlite
+def test_a_version_that_only_used_up_a_number_when_all_ended_is_taken_away(
+    place: Place, seeded: Seeded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "_delete_version", _end)
+        with pytest.raises(KeyboardInterrupt):
+            bring(place, seeded, NO_FILES)
+    here = place.mlflow(monkeypatch)
+    assert {int(version.version) for version in here.search_model_versions(f"name='{MODEL}'")} == {1, 2}
+    bring(place, seeded, NO_FILES)
+    assert {int(version.version) for version in here.search_model_versions(f"name='{MODEL}'")} == {1, 3}
+
+
+def _end(*_: Any) -> None:
+    raise KeyboardInterrupt
