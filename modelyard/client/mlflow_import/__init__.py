@@ -100,6 +100,8 @@ def _bring(source: Source, target: Target, report: Report, progress: Progress, o
         error.hint = "What was brought stays. Import again, and it goes on there."
         raise
     finally:
+        source.end()
+        target.end()
         things.shutdown(cancel_futures=True)
         files.shutdown(cancel_futures=True)
 

@@ -112,7 +112,9 @@ class Artifacts:
     def _received(self, response: Response) -> Iterator[bytes]:
         """Yield the chunks; a source that breaks off is not taken for a project's server that does."""
         try:
-            yield from response.chunks
+            for chunk in response.chunks:
+                self._source.go_on()
+                yield chunk
         except OSError as error:
             raise ServerUnreachableError(f"The download from {self._source.url} broke off.") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 
 from modelyard.client.errors import ClientError, NotFoundError
@@ -114,18 +115,8 @@ class LoggedModels:
     def _fill(self, model: Json, our_id: str, state: str) -> None:
         info, data = model["info"], model.get("data", {})
         address = f"logged-models/{our_id}"
-        for path, things, kind, send in (
-            ("params", data.get("params", ()), "params", self._target.post),
-            ("tags", pairs(self._tags(info)), "tags", self._target.patch),
-        ):
-            send_all(
-                lambda batch, send=send, path=path: send(f"{address}/{path}", **{path: batch}),  # type: ignore[misc]
-                things,
-                most=MOST_VALUES,
-                kind=kind,
-                report=self._report,
-                name=lambda thing: str(thing["key"]),
-            )
+        self._send(lambda batch: self._target.post(f"{address}/params", params=batch), data.get("params", ()), "params")
+        self._send(lambda batch: self._target.patch(f"{address}/tags", tags=batch), pairs(self._tags(info)), "tags")
         self._log_metrics(data, our_id)
         done = self._bring_artifacts(info, our_id)
         if info.get("status", PENDING) != PENDING:
@@ -153,14 +144,18 @@ class LoggedModels:
                 reason = "the run that measured them was not brought"
                 self._report.leave_out("model_metrics", run_id, reason, count=len(points))
                 continue
-            send_all(
-                lambda batch, run=our_run: self._target.post("runs/log-batch", run_id=run, metrics=batch),  # type: ignore[misc]
-                points,
-                most=MOST_METRICS,
-                kind="model_metrics",
-                report=self._report,
-                name=lambda point: str(point["key"]),
-            )
+            self._log_points(our_run, points)
+
+    def _log_points(self, our_run: str, points: list[Json]) -> None:
+        def send(batch: list[Json]) -> Json:
+            return self._target.post("runs/log-batch", run_id=our_run, metrics=batch)
+
+        self._send(send, points, "model_metrics", most=MOST_METRICS)
+
+    def _send(
+        self, send: Callable[[list[Json]], Json], things: Iterable[Json], kind: str, *, most: int = MOST_VALUES
+    ) -> None:
+        send_all(send, things, most=most, kind=kind, report=self._report, name=lambda thing: str(thing["key"]))
 
     def _bring_artifacts(self, info: Json, our_id: str) -> bool:
         if self._artifacts is None:

@@ -10,6 +10,8 @@ from typing import Any
 from modelyard.client.errors import ClientError
 
 MOST_EXAMPLES = 20
+MOST_REASONS = 50
+OTHER_REASONS = "other reasons"
 
 
 @dataclass
@@ -52,9 +54,13 @@ class Report:
                 self.notes.append(text)
 
     def leave_out(self, kind: str, name: str, reason: str | ClientError, *, count: int = 1) -> None:
-        """Say that something was not brought, and why."""
-        text = (reason.detail if isinstance(reason, ClientError) else reason).replace(name, "…" if name else "")
+        """Say that something was not brought, and why; a kind has no more than `MOST_REASONS` reasons of its own."""
+        text = (reason.detail if isinstance(reason, ClientError) else reason).replace(repr(name), "it")
         with self._lock:
+            if (kind, text) not in self._not_brought and sum(
+                known == kind for known, _ in self._not_brought
+            ) >= MOST_REASONS:
+                text = OTHER_REASONS
             entry = self._not_brought.setdefault((kind, text), NotBrought(kind, text))
             entry.count += count
             if name and len(entry.examples) < MOST_EXAMPLES and name not in entry.examples:

@@ -83,7 +83,7 @@ class Source(Wire):
     def check(self) -> None:
         """Ask whether this is an MLflow server that lets us read; raises a `ClientError` that says what to do."""
         try:
-            self.version = self.send("GET", "/version").read().decode("utf-8", "replace").strip()[:40]
+            self.version = self._version()
             self.once("POST", "experiments/search", body={"max_results": 1})
         except AuthenticationError as error:
             raise self._refused(error) from None
@@ -101,6 +101,12 @@ class Source(Wire):
                 status=error.status,
                 hint="Give the address that MLFLOW_TRACKING_URI has for its clients.",
             ) from None
+
+    def _version(self) -> str:
+        try:
+            return self.send("GET", "/version").read().decode("utf-8", "replace").strip()[:40]
+        except NotFoundError:
+            return "of an unknown version"
 
     def patiently(self, attempt: Callable[[], T], *, find: Callable[[], T | None] | None = None) -> T:
         """As a `Wire` does; credentials that are refused are the source's, not those of a profile of ours."""

@@ -30,6 +30,16 @@ class Wire:
         self.client = client
         self.prefix = prefix
         self._headers = dict(headers or {})
+        self._ended = False
+
+    def end(self) -> None:
+        """Let no thread send any more."""
+        self._ended = True
+
+    def go_on(self) -> None:
+        """Raise a `ClientError` once this has ended."""
+        if self._ended:
+            raise ClientError("The import was ended.")
 
     def get(self, path: str, /, **params: Any) -> Json:
         """Ask; None is "not said"."""
@@ -91,6 +101,7 @@ class Wire:
         stream: bool = False,
     ) -> Response:
         """Send one request below the address."""
+        self.go_on()
         return self.client.send(
             method, self.prefix + path, params=params, json=json, data=data, stream=stream, headers=self._headers
         )

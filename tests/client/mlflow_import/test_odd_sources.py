@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from modelyard.client import ServerUnreachableError, UnavailableError
+from modelyard.client import ClientError, ServerUnreachableError, UnavailableError
 from modelyard.client.mlflow_import import Options, Report, Source, import_mlflow
 from tests.client.mlflow_import.conftest import Place
 from tests.client.mlflow_import.counting import rows
@@ -187,6 +187,31 @@ def test_a_file_whose_download_always_breaks_off_is_left_out(place: Place, old: 
     report = bring(place, old.url)
     assert left_out(report)["artifacts"][0][1] == [f"{RUN}/big"]
     assert report.brought["runs"] == 1
+
+
+def test_a_server_that_hides_its_version_is_brought(place: Place, old: Old) -> None:
+    old.fill(run())
+    old.put("GET", "/version", Answer(404))
+    report = bring(place, old.url)
+    assert report.brought["runs"] == 1
+    assert report.notes == ["The source (MLflow of an unknown version) has no logged models; MLflow 3 has."]
+
+
+def test_an_import_that_is_interrupted_lets_its_threads_go(place: Place, old: Old) -> None:
+    old.fill(*(run(f"{number:032x}") for number in range(20)))
+    old.put("GET", f"{API}runs/get", Answer(503))
+
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    source = Source(old.url, {})
+    source.client.sleep = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        import_mlflow(place.project(), source)
+    asked = len(old.asked)
+    with pytest.raises(ClientError, match="was ended"):
+        source.run(RUN)
+    assert len(old.asked) == asked
 
 
 def test_nobody_at_the_address_is_said_so_before_anything_is_made(place: Place) -> None:
