@@ -90,23 +90,26 @@ class Lines:
 
 
 class Bars:
-    """Draws a bar for each step."""
+    """Draws a bar for each step; those whose length nobody knew go when they end."""
 
     report: Report
 
     def __init__(self, shown: Any) -> None:
         self._shown = shown
         self._task: Any = None
+        self._is_measured = False
 
     def begin(self, what: str, total: int | None) -> None:
         """Begin a bar below the others; one without an end moves to and fro, and nothing has none."""
         if total == 0:
             return
-        if self._task is not None:
-            done = self._shown.tasks[self._task].completed
-            self._shown.update(self._task, total=done, completed=done)
+        if self._task is not None and not self._is_measured:
+            self._shown.remove_task(self._task)
         self._task = self._shown.add_task(visible(what), total=total, counts="")
+        self._is_measured = total is not None
 
     def advance(self) -> None:
         """Move the bar, and show what was brought by now."""
-        self._shown.update(self._task, advance=1, counts=counted(dict(self.report.brought)))
+        brought = self.report.brought
+        points, files, sent = brought["metric_points"], brought["artifacts"], size(brought["artifact_bytes"])
+        self._shown.update(self._task, advance=1, counts=f"{points:,} points, {files:,} files, {sent}")

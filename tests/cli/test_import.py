@@ -183,9 +183,10 @@ def test_progress_on_a_terminal_is_bars(monkeypatch: pytest.MonkeyPatch) -> None
     with drawn() as progress:
         assert isinstance(progress, Bars)
         progressed(progress)
-    drawn_last = screen.getvalue().rpartition("runs of a")[2]
-    assert "1/1" in drawn_last
-    assert "1/2" in drawn_last
-    assert "1,234 runs" in drawn_last
-    assert "nothing" not in drawn_last
+    last = screen.getvalue().rpartition("\x1b[2K")[2]
+    assert "1/2" in last
+    assert "0 points, 0 files, 2.0 KiB" in last
+    assert "runs of a" in screen.getvalue()
+    assert "runs of a" not in last
+    assert "nothing" not in last
     assert "runs of a\x1b[31m" not in screen.getvalue()
