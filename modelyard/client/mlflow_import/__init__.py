@@ -59,7 +59,7 @@ def import_mlflow(
     Credentials are those of MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, in
     `environment`. Raises a `ClientError` where one of the servers cannot be used or stays away: what was brought by
     then stays, and another call goes on there. A repeated call brings what is new or changed in the source, and
-    removes nothing.
+    removes nothing. A `Source` serves one import.
     """
     chosen = options or Options()
     server = Source(source, environment) if isinstance(source, str) else source
@@ -67,14 +67,17 @@ def import_mlflow(
     report = Report(server.url, target.name, dry_run=chosen.dry_run)
     shown = progress or Silence()
     shown.report = report
-    server.check()
-    target.check()
-    target.read()
-    if chosen.dry_run:
-        survey = Survey(server, target, report, shown, artifacts=chosen.artifacts)
-        survey.take(chosen.experiments, deleted=chosen.deleted, models=chosen.models)
-    else:
-        _bring(server, target, report, shown, chosen)
+    try:
+        server.check()
+        target.check()
+        target.read()
+        if chosen.dry_run:
+            survey = Survey(server, target, report, shown, artifacts=chosen.artifacts)
+            survey.take(chosen.experiments, deleted=chosen.deleted, models=chosen.models)
+        else:
+            _bring(server, target, report, shown, chosen)
+    finally:
+        server.client.close()
     return report
 
 

@@ -64,8 +64,12 @@ class Runs:
                 self._report.leave_out("experiments", experiment.name, error)
 
     def _missing(self, experiments: Experiments, experiment: Experiment, *, deleted: bool) -> Iterator[Json]:
+        seen: set[str] = set()
         for run in self._source.runs(experiment.source_id, deleted=deleted):
             info, wanted = run["info"], state_of(run)
+            if info["run_id"] in seen:  # pages of a source that is written to meanwhile may overlap
+                continue
+            seen.add(info["run_id"])
             known = self._target.runs.get(info["run_id"])
             is_deleted = info.get("lifecycle_stage") == "deleted"
             if known is not None and is_done(known.state, wanted, artifacts=self._artifacts is not None):

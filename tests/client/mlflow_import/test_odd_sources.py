@@ -94,7 +94,7 @@ def test_all_pages_of_a_source_are_read(place: Place, old: Old) -> None:
     def page(asked: Asked) -> Answer:
         start = int(asked.json.get("page_token") or 0)
         more = {"next_page_token": str(start + 10)} if start < 20 else {}
-        return Answer(body={"runs": runs[start : start + 10], **more})
+        return Answer(body={"runs": runs[max(0, start - 3) : start + 10], **more})  # pages overlap
 
     old.put("POST", f"{API}runs/search", page)
     assert bring(place, old.url).brought["runs"] == 30
