@@ -36,6 +36,7 @@ COMMANDS = {
     "runs": LazyCommand(_COMMANDS + "runs:runs", "Runs, their metrics and artifacts."),
     "models": LazyCommand(_COMMANDS + "models:models", "Registered models, versions and stages."),
     "deployments": LazyCommand(_COMMANDS + "deployments:deployments", "Models that answer requests."),
+    "import": LazyCommand(_COMMANDS + "import_:import_", "Bring what another tracking server has into a project."),
     "predict": LazyCommand(_COMMANDS + "predict:predict", "Ask a deployment for predictions."),
     "events": LazyCommand(_COMMANDS + "events:events", "Who did what, when and from where."),
     "deliveries": LazyCommand(_COMMANDS + "deliveries:deliveries", "Who was told of it, and telling again."),

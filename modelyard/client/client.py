@@ -22,7 +22,7 @@ from modelyard.client.organizations import Organizations, Projects
 from modelyard.client.people import Account, Users
 from modelyard.client.project import Project
 from modelyard.client.resource import PAGE_SIZE, Json, given
-from modelyard.client.transport import HttpTransport, Request, Response, Transport
+from modelyard.client.transport import HttpTransport, Request, Response, Transport, Upload
 
 MAX_ATTEMPTS = 4
 MAX_RETRY_WAIT_SECONDS = 10.0
@@ -141,7 +141,7 @@ class Client:
         *,
         params: Mapping[str, Any] | None = None,
         json: Any = None,
-        data: bytes | None = None,
+        data: bytes | Upload | None = None,
         content_type: str = "application/octet-stream",
         headers: Mapping[str, str] | None = None,
         stream: bool = False,
@@ -149,10 +149,10 @@ class Client:
         """Send one request, again where that is safe, and return the answer; raises a `ClientError` for 300 and above.
 
         `headers` are added, such as ``{"If-Match": response.headers["etag"]}``. With `stream` the body is left to the
-        caller, who must close the response.
+        caller, who must close the response. An `Upload` is sent once: its chunks are gone then.
         """
         request = self._request(method, path, params, json, data, content_type, headers or {})
-        may_repeat = method == "GET" or KEY_HEADER in request.headers
+        may_repeat = (method == "GET" or KEY_HEADER in request.headers) and not isinstance(data, Upload)
         for attempt in range(1, MAX_ATTEMPTS + 1):
             last = not may_repeat or attempt == MAX_ATTEMPTS
             try:
@@ -184,7 +184,7 @@ class Client:
         path: str,
         params: Mapping[str, Any] | None,
         body: Any,
-        data: bytes | None,
+        data: bytes | Upload | None,
         content_type: str,
         more: Mapping[str, str],
     ) -> Request:

@@ -23,6 +23,7 @@ class Project(Resource):
 
     def __init__(self, client: Client, organization: str, project: str) -> None:
         super().__init__(client, "/api/v1/organizations" + segments(organization) + "/projects" + segments(project))
+        self.client = client
         self.organization = organization
         self.name = project
         self.members = Members(client, self._path)

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from modelyard.client.errors import UnexpectedAnswerError
 
 CHUNK_BYTES = 256 * 1024
+
+
+class Upload:
+    """A body that is sent as it comes, and is never held as a whole: chunks of `size_bytes` (not 0) together."""
+
+    def __init__(self, chunks: Iterable[bytes], size_bytes: int) -> None:
+        self._chunks = chunks
+        self._size_bytes = size_bytes
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._chunks)
+
+    def __len__(self) -> int:
+        return self._size_bytes
 
 
 @dataclass(frozen=True)
@@ -19,7 +33,7 @@ class Request:
     method: str
     url: str
     headers: Mapping[str, str] = field(repr=False)
-    body: bytes | None = field(repr=False)
+    body: bytes | Upload | None = field(repr=False)
     timeout_seconds: float
 
 
