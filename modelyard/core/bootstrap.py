@@ -41,6 +41,7 @@ from modelyard.core.projects.mapped_roles import MappedRoles
 from modelyard.core.projects.organizations import OrganizationService
 from modelyard.core.projects.projects import ProjectService
 from modelyard.core.projects.purge import Purger
+from modelyard.core.projects.trackers import ProjectTrackers
 from modelyard.core.registry.models_service import ModelService
 from modelyard.core.registry.versions_service import ModelVersionService
 from modelyard.core.secret_box import KEY_FILE, SecretBox, load_keys
@@ -73,6 +74,7 @@ class Services:
     projects: ProjectService
     invitations: InvitationService
     connections: ConnectionService
+    trackers: ProjectTrackers
     declared_connections: DeclaredConnections
     notifications: NotificationService
     deliveries: DeliveryService
@@ -195,8 +197,8 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
     )
     tracker_of: Any = connections.tracker_of
     experiments = ExperimentService(events, tracker_of)
-    artifacts = ArtifactService(connections.storage_of, max_artifact_bytes=settings.server.max_artifact_bytes)
-    versions = ModelVersionService(events)
+    artifacts = ArtifactService(connections.artifacts_of, max_artifact_bytes=settings.server.max_artifact_bytes)
+    versions = ModelVersionService(events, tracker_of)
     users = UserService(events)
     tokens = TokenService(events)
     sessions = SessionService(
@@ -229,6 +231,7 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
         projects=ProjectService(events, experiments.create_default_experiment),
         invitations=InvitationService(events),
         connections=connections,
+        trackers=ProjectTrackers(events),
         declared_connections=DeclaredConnections(connections, plugins),
         notifications=NotificationService(plugins=plugins, connections=connections, public_url=settings.public_url),
         deliveries=DeliveryService(events),

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from time import monotonic, time
-from typing import IO, Protocol
+from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -162,11 +162,11 @@ def stream(
     method: str,
     url: str,
     *,
-    body: IO[bytes] | None = None,
+    body: Iterable[bytes] | None = None,
     headers: Mapping[str, str] | None = None,
     timeout_seconds: float,
 ) -> Iterator[Streaming]:
-    """Send one request, whose body may be large, and give the answer to read; leaving the block ends it.
+    """Send one request, its body chunk by chunk, and give the answer to read; leaving the block ends it.
 
     The time is for connecting, and then for each wait: how long all of it takes is not bounded. Raises as `request`
     does, also while the chunks are read.
@@ -178,7 +178,12 @@ def stream(
             if connection.sock is not None:
                 connection.sock.settimeout(timeout_seconds)
             connection.request(
-                method, target, body=body, headers={"Host": parts.netloc, **(headers or {})}, preload_content=False
+                method,
+                target,
+                body=body,
+                headers={"Host": parts.netloc, **(headers or {})},
+                chunked=body is not None,
+                preload_content=False,
             )
             answer = connection.getresponse()
         except (HTTPException, HTTPError, OSError, ValueError) as exc:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from modelyard.core.interfaces import Tracker
+from modelyard.plugins.mlflow.artifacts import MlflowArtifacts
 from modelyard.plugins.mlflow.scope import Scope
 from modelyard.plugins.mlflow.server import MlflowServer
 
@@ -17,3 +18,9 @@ class OnMlflow(Tracker):
         super().__init__(settings)
         self._server = MlflowServer(settings)
         self._scope = Scope(self._server, settings["experiment_prefix"])
+        self._artifacts = MlflowArtifacts(settings, self._server, self._scope)
+
+    @property
+    def artifacts(self) -> MlflowArtifacts:
+        """Return what the server keeps itself."""
+        return self._artifacts

@@ -87,6 +87,12 @@ class Scope:
                 continue
         return found
 
+    def locations(self, mlflow_id: str) -> list[str]:
+        """Return where the artifacts of the connection's experiments go; looked up anew where this one is not known."""
+        known = self._remembered()
+        found = known if mlflow_id in known else self.experiments()
+        return [experiment.artifact_location for experiment in found.values()]
+
     def experiments(self) -> dict[str, Experiment]:
         """Ask for all of the connection's experiments, deleted ones too, by MLflow's id."""
         found: dict[str, Experiment] = {}

@@ -8,9 +8,9 @@ a checked address, has a deadline, and is sent once.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -74,11 +74,15 @@ class MlflowServer:
         self._ask("DELETE", f"{ARTIFACTS}/{quote(path)}")
 
     @contextmanager
-    def transfer(self, method: str, path: str, body: IO[bytes] | None = None, size_bytes: int = 0) -> Iterator[Any]:
-        """Send or fetch an artifact; gives the chunks of the answer."""
+    def transfer(
+        self, method: str, path: str, body: Iterable[bytes] | None = None, *, span: str | None = None
+    ) -> Iterator[outgoing.Streaming]:
+        """Send an artifact, or fetch one or a range of it (206, or 200 with all of it)."""
         headers = dict(self._headers)
         if body is not None:
-            headers |= {"Content-Length": str(size_bytes), "Content-Type": "application/octet-stream"}
+            headers["Content-Type"] = "application/octet-stream"
+        if span is not None:
+            headers["Range"] = span
         try:
             with outgoing.stream(
                 method,
@@ -87,9 +91,9 @@ class MlflowServer:
                 headers=headers,
                 timeout_seconds=self._timeout,
             ) as answer:
-                if answer.status != 200:
+                if answer.status not in {200, 206}:
                     self._refuse(answer.status, answer.headers, next(answer.chunks, b""), path)
-                yield answer.chunks
+                yield answer
         except outgoing.Unreachable as error:
             raise _unavailable(error.message) from None
 

@@ -62,6 +62,7 @@ class MlflowTracker(HistoryVerbs):
     name = "mlflow"
     title = "MLflow server"
     settings_schema = MlflowSettings
+    capabilities = frozenset({"artifacts"})
 
     def health(self) -> Health:
         """Ask for one experiment, so that wrong credentials show."""

@@ -126,6 +126,7 @@ class ProjectSchema(Schema):
     organization = fields.String(attribute="organization.slug", required=True)
     allow_local_deployments = fields.Boolean(required=True)
     storage_connection_id = fields.String(required=True, allow_none=True)
+    tracker_connection_id = fields.String(required=True, allow_none=True)
     mlflow_uri = fields.String(required=True, metadata={"description": "What MLFLOW_TRACKING_URI is to be set to."})
     quotas = fields.Nested(QuotasSchema, required=True)
     role = fields.String(required=True)
@@ -153,6 +154,10 @@ class ProjectChangesSchema(StrictSchema):
     allow_local_deployments = fields.Boolean(metadata={"description": "For instance administrators."})
     quotas = fields.Nested(QuotaChangesSchema, metadata={"description": "For instance administrators."})
     storage_connection_id = fields.String(allow_none=True)
+    tracker_connection_id = fields.String(allow_none=True)
+    confirm = fields.String(
+        metadata={"description": "The project's slug, where another tracker leaves runs behind that stay there unseen."}
+    )
 
 
 class LastHealthSchema(Schema):
