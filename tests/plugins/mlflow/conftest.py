@@ -10,6 +10,7 @@ import pytest
 from modelyard.core import outgoing
 from modelyard.core.provider_settings import validate_settings
 from modelyard.plugins.mlflow.tracker import MlflowTracker
+from tests.mlflow_server import MlflowServer
 
 
 def tracker_of(url: str, prefix: str = "", **more: Any) -> MlflowTracker:
@@ -28,5 +29,6 @@ def loopback_allowed() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def mlflow_url() -> str:
-    return "http://127.0.0.1:5999"
+def mlflow_url(mlflow_server: MlflowServer) -> str:
+    """The address of the session's server."""
+    return mlflow_server.url
