@@ -197,6 +197,7 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
     )
     tracker_of: Any = connections.tracker_of
     experiments = ExperimentService(events, tracker_of)
+    projects = ProjectService(events, experiments.create_default_experiment)
     artifacts = ArtifactService(connections.artifacts_of, max_artifact_bytes=settings.server.max_artifact_bytes)
     versions = ModelVersionService(events, tracker_of)
     users = UserService(events)
@@ -228,10 +229,10 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
         ),
         sign_in_attempts=SignInAttempts(secrets),
         organizations=OrganizationService(events),
-        projects=ProjectService(events, experiments.create_default_experiment),
+        projects=projects,
         invitations=InvitationService(events),
         connections=connections,
-        trackers=ProjectTrackers(events),
+        trackers=ProjectTrackers(events, projects, connections),
         declared_connections=DeclaredConnections(connections, plugins),
         notifications=NotificationService(plugins=plugins, connections=connections, public_url=settings.public_url),
         deliveries=DeliveryService(events),

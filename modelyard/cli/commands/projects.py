@@ -21,7 +21,7 @@ from modelyard.cli.api import (
     split_project,
     typed_slug,
 )
-from modelyard.cli.commands.connections import find_connection
+from modelyard.cli.commands.connections import find_connection, secret_option, set_option, settings_of
 from modelyard.cli.commands.members import add_members_commands
 from modelyard.cli.commands.organizations import NO_ORGANIZATION, find_deleted
 from modelyard.cli.output import Column, done, show_list, show_one
@@ -131,11 +131,25 @@ def show(reference: str | None, output: str) -> None:
 @named
 @click.option("--name", help="The name that people read; default: the slug.")
 @click.option("--description", help="What it is for.")
+@click.option("--tracker", metavar="PROVIDER", help="Track with this provider, such as mlflow; its settings follow.")
+@set_option
+@secret_option
 @output_option
-def create(reference: str, name: str | None, description: str | None, output: str) -> None:
+def create(
+    reference: str,
+    name: str | None,
+    description: str | None,
+    tracker: str | None,
+    plain: tuple[str, ...],
+    secret: tuple[str, ...],
+    output: str,
+) -> None:
     """Make a project in an organization that you administer."""
     organization, slug = split_project(reference)
-    made = connect().projects.create(organization, slug, name=name, description=description)
+    if tracker is None and (plain or secret):
+        raise click.UsageError("--set and --secret are settings of a --tracker.")
+    with_tracker = None if tracker is None else {"provider": tracker, "settings": settings_of(plain, secret)}
+    made = connect().projects.create(organization, slug, name=name, description=description, tracker=with_tracker)
     done(made, output, f"Made the project {reference}.")
 
 

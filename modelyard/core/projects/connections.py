@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from peewee import IntegrityError
@@ -111,6 +111,32 @@ class ConnectionService(ConnectedProviders):
                 return connection
         except IntegrityError:
             raise AlreadyExists(f"The {_word(place)} has a connection {name!r} already.", field="name") from None
+
+    def prepare_tracker(
+        self, actor: Actor, *, provider: str, settings: Mapping[str, Any]
+    ) -> Callable[[Actor, Project], None]:
+        """Check the tracker of a project that is about to be made; errors as in `create`.
+
+        What is returned makes the connection "tracker" and enables it: call it in the transaction that makes the
+        project.
+        """
+        self._check_host(actor, "tracker", provider)
+        plain, secret = self._check("tracker", provider, settings)
+
+        def lay(actor: Actor, project: Project) -> None:
+            connection = Connection.create(
+                **_owner(project),
+                name="tracker",
+                kind="tracker",
+                provider=provider,
+                settings=plain,
+                encrypted_secrets=self._secrets.seal(secret),
+                subscriptions=[],
+            )
+            after = {"kind": "tracker", "provider": provider, "settings": sorted(plain)}
+            self._record(actor, project, connection, "created", {}, after)
+
+        return lay
 
     def edit(
         self, actor: Actor, place: Place, connection_id: str, changes: Mapping[str, Any], *, managed_by: str = BY_API

@@ -5,12 +5,17 @@ A tracker connection is of one project, and it is enabled while the project trac
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from modelyard.core.db import atomic, now_ms
 from modelyard.core.errors import Conflict, InvalidInput, NotFound
 from modelyard.core.events import Events
 from modelyard.core.identity.actor import Actor
-from modelyard.core.projects.access import authorize, hold
+from modelyard.core.projects.access import authorize, find_organization, hold
+from modelyard.core.projects.connections import ConnectionService
 from modelyard.core.projects.models import Connection, Project
+from modelyard.core.projects.projects import ProjectService
 from modelyard.core.projects.quotas import count_runs
 from modelyard.core.registry.models import ModelVersion, RegisteredModel
 
@@ -20,8 +25,22 @@ KIND = "tracker"
 class ProjectTrackers:
     """The choice of a project's tracker."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: Events, projects: ProjectService, connections: ConnectionService) -> None:
         self._events = events
+        self._projects = projects
+        self._connections = connections
+
+    def create_project(
+        self, actor: Actor, organization_slug: str, *, tracker: Mapping[str, Any] | None = None, **wish: Any
+    ) -> Project:
+        """Make a project as `ProjectService.create` does.
+
+        With `tracker` (its `provider` and `settings`) it has a connection of that name and tracks with it from the
+        beginning.
+        """
+        find_organization(actor, organization_slug, "project.create")
+        lay = None if tracker is None else self._connections.prepare_tracker(actor, **tracker)
+        return self._projects.create(actor, organization_slug, lay=lay, **wish)
 
     def check(self, actor: Actor, project: Project, connection_id: str | None, *, confirm: str | None = None) -> None:
         """Raise what `use` would raise now, and change nothing."""

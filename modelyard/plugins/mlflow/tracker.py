@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from modelyard.core import outgoing
 from modelyard.core.errors import PluginError
 from modelyard.core.interfaces import Health
 from modelyard.plugins.mlflow.histories import HistoryVerbs
@@ -68,6 +69,6 @@ class MlflowTracker(HistoryVerbs):
         """Ask for one experiment, so that wrong credentials show."""
         try:
             self._server.send("experiments/search", {"max_results": 1})
-        except PluginError as error:
+        except (PluginError, outgoing.AddressRefused) as error:
             return Health(False, error.message)
         return Health(True)

@@ -117,7 +117,7 @@ class ProjectsView(MethodView):
     @blueprint.response(201, ProjectSchema)
     def post(self, wish: dict[str, Any], organization: str) -> dict[str, Any]:
         """Make a project (organization admins)."""
-        return show(services().projects.create(actor(), organization, **wish))
+        return show(services().trackers.create_project(actor(), organization, **wish))
 
 
 @blueprint.route("/<project>")

@@ -136,12 +136,22 @@ class ProjectSchema(Schema):
     purge_at = moment("purge_at_ms", allow_none=True)
 
 
+class NewTrackerSchema(StrictSchema):
+    """What a project is to track with, in place of the server's own tracker."""
+
+    provider = fields.String(required=True, metadata={"example": "mlflow"})
+    settings = fields.Dict(keys=fields.String(), load_default=dict)
+
+
 class NewProjectSchema(StrictSchema):
     """A wish for a project."""
 
     slug = fields.String(required=True, metadata={"example": "churn"})
     name = fields.String(required=True, metadata={"example": "Customer churn"})
     description = fields.String(load_default="")
+    tracker = fields.Nested(
+        NewTrackerSchema, metadata={"description": "Becomes the connection `tracker`, which the project tracks with."}
+    )
 
 
 class ProjectChangesSchema(StrictSchema):

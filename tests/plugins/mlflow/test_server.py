@@ -132,6 +132,7 @@ def test_an_unwell_server_says_why(scripted: Scripted) -> None:
 
 def test_private_addresses_need_the_setting(scripted: Scripted) -> None:
     outgoing.set_policy(outgoing.OutgoingPolicy())
+    assert not tracker_of(scripted.url).health().ok
     with pytest.raises(outgoing.AddressRefused, match="inside of this network"):
         tracker_of(scripted.url).get_run(1, "0" * 32)
     assert scripted.seen == []

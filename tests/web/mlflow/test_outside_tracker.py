@@ -188,3 +188,45 @@ def test_choosing_the_tracker(wire: Wire, connection: str, relay: Relay, mlflow_
     assert api(wire, "GET", "/runs").get_json()["items"] == []
     actions = [event.after for event in Event.select().where(Event.action == "project.updated").order_by(Event.id)]
     assert actions[-3:] == [{"tracker_connection": name} for name in ("theirs", None, "theirs")]
+
+
+def test_a_project_is_made_with_its_tracker(wire: Wire, relay: Relay, prefix: str, services: Any) -> None:
+    organization = f"/api/v1/organizations/{wire.project.organization.slug}/projects"
+    settings = {"tracking_uri": relay.url, "experiment_prefix": prefix}
+
+    def make(slug: str, **tracker: Any) -> Any:
+        body = {"slug": slug, "name": "N", "tracker": tracker}
+        return wire.client.post(organization, json=body, headers=wire.headers | {"Idempotency-Key": uuid4().hex})
+
+    for wrong in ({"provider": "none"}, {"provider": "mlflow", "settings": {"tracking_uri": "ftp://x"}}):
+        assert make("wrong", **wrong).status_code == 422
+    assert wire.client.get(f"{organization}/wrong", headers=wire.headers).status_code == 404
+
+    made = make("outside", provider="mlflow", settings=settings)
+    assert made.status_code == 201
+    (connection,) = wire.client.get(f"{organization}/outside/connections", headers=wire.headers).get_json()["items"]
+    assert (connection["name"], connection["enabled"]) == ("tracker", True)
+    assert made.get_json()["tracker_connection_id"] == connection["id"]
+    experiments = wire.client.get(f"{organization}/outside/experiments", headers=wire.headers).get_json()["items"]
+    assert [(experiment["id"], experiment["name"]) for experiment in experiments] == [("0", "Default")]
+
+
+def test_only_a_tracker_of_the_project_itself_is_chosen(wire: Wire) -> None:
+    shared = f"/api/v1/organizations/{wire.project.organization.slug}/connections"
+    wish = {"kind": "tracker", "provider": "mlflow", "name": "shared", "settings": {"tracking_uri": "http://h"}}
+    refused = wire.client.post(shared, json=wish, headers=wire.headers)
+    assert (refused.status_code, list(refused.get_json()["errors"])) == (422, ["kind"])
+    log = api(wire, "POST", "/connections", {"kind": "notifier", "provider": "log", "name": "log"}).get_json()
+    refused = api(wire, "PATCH", "", {"tracker_connection_id": log["id"]})
+    assert (refused.status_code, list(refused.get_json()["errors"])) == (422, ["tracker_connection_id"])
+    assert api(wire, "PATCH", "", {"tracker_connection_id": "0" * 32}).status_code == 404
+
+
+def test_no_client_waits_for_minutes(wire: Wire, connection: str, mlflow_server: MlflowServer) -> None:
+    """Credentials that the server refuses are not tried again; its absence is, every three seconds."""
+    settings = {"tracking_uri": f"{mlflow_server.url}/nowhere", "experiment_prefix": ""}
+    assert api(wire, "PATCH", f"/connections/{connection}", {"settings": settings}).status_code == 200
+    status, code, text = wire.refusal("GET", "experiments/get", experiment_id="0")
+    assert (status, code) == (400, "INVALID_STATE")
+    assert "no MLflow server at the tracking URI" in text
+    assert api(wire, "GET", "/runs").status_code == 502
