@@ -19,6 +19,12 @@ class ExperimentVerbs(OnMlflow):
     ) -> Experiment:
         """Make it and read it back: MLflow answers with the id alone."""
         self._scope.ensure_default()
+        if self._scope.prefix and (artifact_location or "").startswith("mlflow-artifacts:"):
+            raise InvalidInput(
+                f"The artifact location {artifact_location!r} may be another project's.",
+                hint="Leave it out: the MLflow server chooses a folder for the experiment.",
+                field="artifact_location",
+            )
         fields = {"name": self._scope.prefix + name, "artifact_location": artifact_location, "tags": pairs(tags)}
         try:
             made = self._server.send("experiments/create", fields)

@@ -67,20 +67,15 @@ class HistoryVerbs(LoggingVerbs):
         """Return the points of the window in our order; `TooLarge` for a history that is not to be held in memory."""
         self._scope.require_run(run_id)
         found: list[Metric] = []
-        token: str | None = None
-        while True:
-            answer = self._server.get(
-                "metrics/get-history", run_id=run_id, metric_key=key, max_results=READ_AT_ONCE, page_token=token
-            )
-            found += (point for point in points_of(answer.get("metrics", ())) if _is_in(window, point))
-            token = answer.get("next_page_token")
-            if not token:
-                return sorted(found, key=rank)
+        fields = {"run_id": run_id, "metric_key": key, "max_results": READ_AT_ONCE}
+        for page in self._server.pages("metrics/get-history", fields, method="GET"):
+            found += (point for point in points_of(page.get("metrics", ())) if _is_in(window, point))
             if len(found) > MAX_POINTS:
                 raise TooLarge(
                     f"The metric {key!r} of the run {run_id} has more than {MAX_POINTS} points on the MLflow server.",
                     hint="Ask for a part of it by steps or times.",
                 )
+        return sorted(found, key=rank)
 
 
 def _is_in(window: MetricWindow, point: Metric) -> bool:

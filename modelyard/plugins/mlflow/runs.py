@@ -66,13 +66,7 @@ class RunVerbs(ExperimentVerbs):
             "max_results": COUNTED_AT_ONCE,
             "run_view_type": view_type(query.lifecycle_stages),
         }
-        count = 0
-        while True:
-            answer = self._server.send("runs/search", fields)
-            count += len(answer.get("runs", ()))
-            fields["page_token"] = answer.get("next_page_token")
-            if not fields["page_token"]:
-                return count
+        return sum(len(page.get("runs", ())) for page in self._server.pages("runs/search", fields))
 
     def update_run(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from modelyard.core.errors import AlreadyExists, NotFound
 from modelyard.core.tracking.entities import DEFAULT_EXPERIMENT_ID, Experiment
@@ -79,13 +79,14 @@ class Scope:
         if experiment_ids is None:
             self.ensure_default()
             return list(self.experiments())
-        found = []
-        for experiment_id in experiment_ids:
-            try:
-                found.append(self.mlflow_id(experiment_id))
-            except NotFound:
-                continue
-        return found
+        wanted = [str(parse_experiment_id(experiment_id)) for experiment_id in experiment_ids]
+        if not self.prefix:
+            return wanted
+        default = self.ensure_default()
+        wanted = [default if experiment_id == DEFAULT_EXPERIMENT_ID else experiment_id for experiment_id in wanted]
+        known = self._remembered()
+        own = known if known.keys() >= set(wanted) else self.experiments()
+        return [experiment_id for experiment_id in wanted if experiment_id in own]
 
     def locations(self, mlflow_id: str) -> list[str]:
         """Return where the artifacts of the connection's experiments go; looked up anew where this one is not known."""
@@ -96,15 +97,10 @@ class Scope:
     def experiments(self) -> dict[str, Experiment]:
         """Ask for all of the connection's experiments, deleted ones too, by MLflow's id."""
         found: dict[str, Experiment] = {}
-        token: Any = None
-        while True:
-            fields = {"max_results": PAGE, "view_type": "ALL", "page_token": token, "filter": self._narrowed([])}
-            page = self._server.send("experiments/search", fields)
+        fields = {"max_results": PAGE, "view_type": "ALL", "filter": self._narrowed([])}
+        for page in self._server.pages("experiments/search", fields):
             made = (experiment_of(raw) for raw in page.get("experiments", ()))
             found |= {experiment.experiment_id: experiment for experiment in made if self.owns(experiment)}
-            token = page.get("next_page_token")
-            if not token:
-                break
         self._known = Known(found, monotonic() + LONGEST_SECONDS)
         return found
 

@@ -29,7 +29,8 @@ from modelyard.core.errors import (
     TooLarge,
 )
 
-MAX_ANSWER_BYTES = 256 * 1024 * 1024
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+MOST_PAGES = 10_000
 LONGEST_QUOTE = 400
 API = "/api/2.0/mlflow"
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
@@ -62,6 +63,18 @@ class MlflowServer:
         """Send fields to one of MLflow's endpoints and return its answer; None leaves a field out."""
         given = {key: value for key, value in fields.items() if value is not None}
         return self._ask(method, f"{API}/{path}", msgspec.json.encode(given))
+
+    def pages(self, path: str, fields: Mapping[str, Any], *, method: str = "POST") -> Iterator[dict[str, Any]]:
+        """Yield one answer after the other, until one names no next page."""
+        token: str | None = None
+        for _ in range(MOST_PAGES):
+            asked = {**fields, "page_token": token}
+            answer = self.get(path, **asked) if method == "GET" else self.send(path, asked)
+            yield answer
+            token = answer.get("next_page_token")
+            if not token:
+                return
+        raise PluginContractError(f"The MLflow server's list of {path} has no end.")
 
     def artifacts(self, path: str) -> list[dict[str, Any]]:
         """Return what the server lists in a folder of its artifacts."""

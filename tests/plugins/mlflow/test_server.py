@@ -22,6 +22,7 @@ from modelyard.core.errors import (
     TooLarge,
 )
 from modelyard.core.testing.provider import assert_no_secret
+from modelyard.core.tracking.entities import Query
 from modelyard.plugins.mlflow import histories, server
 from tests.plugins.mlflow.conftest import tracker_of
 
@@ -163,6 +164,23 @@ def test_a_history_may_not_be_longer_than_the_limit(scripted: Scripted, monkeypa
     scripted.answers = [(200, page), (200, {"metrics": points})]
     with pytest.raises(TooLarge, match="more than 1 points"):
         tracker_of(scripted.url).metric_history(1, "0" * 32, "m")
+
+
+def test_a_list_that_never_ends_is_left(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_PAGES", 3)
+    scripted.answers = [(200, {"runs": [], "next_page_token": "again"})]
+    with pytest.raises(PluginContractError, match="no end"):
+        tracker_of(scripted.url).count_runs(1, Query(experiment_ids=["0"]))
+    assert len(scripted.seen) == 3
+
+
+def test_experiments_that_are_not_known_are_looked_up_once(scripted: Scripted) -> None:
+    scripted.answers = [(200, {"experiment": {"experiment_id": "7", "name": "a/Default", "lifecycle_stage": "active"}})]
+    tracker = tracker_of(scripted.url, "a/")
+    assert tracker.search_runs(1, Query(experiment_ids=[str(number) for number in range(1000)])).items == []
+    assert [asked.rpartition("/")[2].partition("?")[0] for asked, _, _ in scripted.seen] == [
+        "get-by-name", "search", "search"
+    ]  # fmt: skip
 
 
 def test_a_server_without_ranges_sends_all(scripted: Scripted) -> None:

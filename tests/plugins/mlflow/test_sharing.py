@@ -86,11 +86,14 @@ def test_an_experiment_that_leaves_the_prefix_takes_its_runs_along(
 
 
 def test_artifacts_of_others_are_not_there(whole: MlflowTracker, mine: MlflowTracker, prefix: str) -> None:
-    made = mine.create_experiment(1, name="files", artifact_location=f"mlflow-artifacts:/{prefix}deep")
+    location = f"mlflow-artifacts:/{prefix}deep"
+    with pytest.raises(InvalidInput, match="another project's"):
+        mine.create_experiment(1, name="files", artifact_location=location)
+    made = whole.create_experiment(1, name=f"{prefix}files", artifact_location=location)
     own, foreign = f"p/{prefix}deep/a b ü.txt", f"p/{uuid4().hex}/b.txt"
     whole.artifacts.write(foreign, [b"theirs"])
     assert mine.artifacts.write(own, [b"mi", b"ne"]).size_bytes == 4
-    assert made.artifact_location == f"mlflow-artifacts:/{prefix}deep"
+    assert made.artifact_location == location
     assert b"".join(mine.artifacts.read(own)) == b"mine"
     assert b"".join(mine.artifacts.read(own, offset=2, length=1)) == b"n"
     assert list(mine.artifacts.read(own, length=0)) == []
