@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import closing
 from uuid import uuid4
 
 import pytest
 
-from modelyard.core.testing.tracker import TrackerContract
+from modelyard.core.interfaces import Tracker
+from modelyard.core.testing import TrackerContract, TrackerOutageContract
+from modelyard.core.testing.tracker_outage import VERBS
 from modelyard.plugins.mlflow.tracker import MlflowTracker
 from tests.plugins.mlflow.conftest import tracker_of
 
@@ -31,3 +35,17 @@ class TestContract(TrackerContract):
     @pytest.fixture
     def other_project_id(self) -> int:
         return 2
+
+
+@pytest.mark.parametrize("prefix", ["", "team-a/"])
+class TestOutage(TrackerOutageContract):
+    @pytest.fixture
+    def unreachable_tracker(self, prefix: str) -> MlflowTracker:
+        with closing(socket.create_server(("127.0.0.1", 0))) as nobody:
+            port = nobody.getsockname()[1]
+        return tracker_of(f"http://127.0.0.1:{port}", prefix, token="open-sesame")
+
+
+def test_the_outage_is_tried_on_every_verb() -> None:
+    named = {name for verb in VERBS for name in verb.__code__.co_names}
+    assert Tracker.__abstractmethods__ - {"health"} <= named
