@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,10 @@ from uuid import uuid4
 import pytest
 from mlflow.exceptions import MlflowException
 
+from modelyard.core.deployments.model_files import fetch_model
 from modelyard.core.notifications.models import Event
+from modelyard.core.projects.models import Project
+from modelyard.core.registry.models import ModelVersion
 from modelyard.core.tracking.models import Experiment, Run
 from tests.mlflow_server import MlflowServer
 from tests.relay import Relay
@@ -117,7 +121,9 @@ def test_runs_that_were_there_before_are_deleted_and_restored_here(
     assert straight.get_run(mine.info.run_id).info.lifecycle_stage == "active"
 
 
-def test_a_model_that_was_logged_there_is_registered_here(mlflow: Any, wire: Wire, connection: str) -> None:
+def test_a_model_that_was_logged_there_is_registered_here(
+    mlflow: Any, wire: Wire, connection: str, services: Any, tmp_path: Path
+) -> None:
     with mlflow.start_run() as active:
         mlflow.log_dict({"w": 1}, "model/MLmodel.json")
         logged = mlflow.create_external_model(name="line")
@@ -128,6 +134,13 @@ def test_a_model_that_was_logged_there_is_registered_here(mlflow: Any, wire: Wir
     places = [mlflow.MlflowClient().get_model_version_download_uri("risk", version) for version in ("1", "2")]
     assert places[0] == f"{active.info.artifact_uri}/model"
     assert logged.model_id in places[1]
+    project, version = Project.get_by_id(wire.project.id), ModelVersion.get(ModelVersion.number == 1)
+    files = services.connections.artifacts_of(project)
+    fetch_model(files, source=f"{project.public_id}/{version.artifact_path}", destination=tmp_path / "model")
+    assert json.loads((tmp_path / "model" / "MLmodel.json").read_text()) == {"w": 1}
+    own = services.connections.storage_of(project)  # whose folder a purge deletes
+    assert own.entry.name == "local_files"
+    assert own.list(project.public_id) == []
     refused = api(wire, "PATCH", "", {"tracker_connection_id": None, "confirm": wire.project.slug})
     assert (refused.status_code, refused.get_json()["code"]) == (409, "conflict")
 
