@@ -18,8 +18,10 @@ from modelyard.config.settings import DatabaseSettings, DataSettings, OutgoingSe
 from modelyard.core import bootstrap, db, migrations
 from modelyard.core.plugin_guard import Guard
 from tests.factories import Factories
-from tests.mlflow_server import mlflow_server as mlflow_server
+from tests.mlflow_server import mlflow_server
 from tests.parts import postgresql_url
+
+__all__ = ["mlflow_server"]
 
 DATABASES = ("sqlite", "postgresql")
 

@@ -37,13 +37,12 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowSe
     need(importlib.util.find_spec("mlflow"), "no mlflow server: pip install mlflow")
     folder = tmp_path_factory.mktemp("mlflow_server")
     server = MlflowServer(f"http://127.0.0.1:{free_port()}", folder)
+    options = ["--host", "127.0.0.1", "--port", server.url.rpartition(":")[2], "--workers", "1"]
+    options += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
+    options += ["--artifacts-destination", str(folder / "artifacts")]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"),
-                *("--port", server.url.rpartition(":")[2], "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
-                *("--artifacts-destination", str(folder / "artifacts")),
-            ],
+            [sys.executable, "-m", "mlflow", "server", *options],
             env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
             cwd=folder,
             stdin=subprocess.DEVNULL,
