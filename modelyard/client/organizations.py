@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from modelyard.client.addresses import segments
@@ -102,9 +102,20 @@ class Projects(Resource):
         wanted = _wanted(q, deleted=deleted) | given(archived=None if archived is None else str(archived).lower())
         return self._list("organizations", organization, "projects", **wanted)
 
-    def create(self, organization: str, slug: str, *, name: str | None = None, description: str | None = None) -> Json:
-        """Make one; the name is the slug unless given."""
-        body = {"slug": slug, "name": name or slug, **given(description=description)}
+    def create(
+        self,
+        organization: str,
+        slug: str,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        tracker: Mapping[str, Any] | None = None,
+    ) -> Json:
+        """Make one; the name is the slug unless given.
+
+        `tracker` is `{provider, settings}` of what it tracks with, in place of the server's own tracker.
+        """
+        body = {"slug": slug, "name": name or slug, **given(description=description, tracker=tracker)}
         return self._one("POST", "organizations", organization, "projects", json=body)
 
     def delete(self, organization: str, project: str, *, confirm: str) -> None:

@@ -49,11 +49,14 @@ class Project(Resource):
         allow_local_deployments: bool | None = None,
         archived: bool | None = None,
         storage_connection_id: str | None = None,
+        tracker_connection_id: str | None = None,
+        confirm: str | None = None,
         quotas: Mapping[str, int | None] | None = None,
     ) -> Json:
         """Change what is given; `allow_local_deployments` and `quotas` are the instance administrator's.
 
-        The slug before leads to the project until another one takes that.
+        The slug before leads to the project until another one takes that. `tracker_connection_id` "" is the server's
+        own tracker; `confirm` is the slug, where another tracker leaves runs behind that stay there unseen.
         """
         body = given(
             slug=slug,
@@ -62,8 +65,12 @@ class Project(Resource):
             allow_local_deployments=allow_local_deployments,
             archived=archived,
             storage_connection_id=storage_connection_id,
+            tracker_connection_id=tracker_connection_id,
+            confirm=confirm,
             quotas=None if quotas is None else dict(quotas),
         )
+        if tracker_connection_id == "":
+            body["tracker_connection_id"] = None
         return self._one("PATCH", json=body)
 
     def usage(self) -> Json:

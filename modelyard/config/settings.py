@@ -189,7 +189,7 @@ class OutgoingSettings:
 
     allowed_networks: tuple[str, ...] = setting(
         (),
-        "Private networks that webhooks may reach, as CIDR, separated by commas; public addresses are always allowed.",
+        "Private networks that plugins may reach, as CIDR, separated by commas; public addresses are always allowed.",
         check=ip_network,
         example="10.0.0.0/8",
     )

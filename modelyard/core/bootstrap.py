@@ -41,6 +41,7 @@ from modelyard.core.projects.mapped_roles import MappedRoles
 from modelyard.core.projects.organizations import OrganizationService
 from modelyard.core.projects.projects import ProjectService
 from modelyard.core.projects.purge import Purger
+from modelyard.core.projects.trackers import ProjectTrackers
 from modelyard.core.registry.models_service import ModelService
 from modelyard.core.registry.versions_service import ModelVersionService
 from modelyard.core.secret_box import KEY_FILE, SecretBox, load_keys
@@ -73,6 +74,7 @@ class Services:
     projects: ProjectService
     invitations: InvitationService
     connections: ConnectionService
+    trackers: ProjectTrackers
     declared_connections: DeclaredConnections
     notifications: NotificationService
     deliveries: DeliveryService
@@ -195,8 +197,9 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
     )
     tracker_of: Any = connections.tracker_of
     experiments = ExperimentService(events, tracker_of)
-    artifacts = ArtifactService(connections.storage_of, max_artifact_bytes=settings.server.max_artifact_bytes)
-    versions = ModelVersionService(events)
+    projects = ProjectService(events, experiments.create_default_experiment)
+    artifacts = ArtifactService(connections.artifacts_of, max_artifact_bytes=settings.server.max_artifact_bytes)
+    versions = ModelVersionService(events, tracker_of)
     users = UserService(events)
     tokens = TokenService(events)
     sessions = SessionService(
@@ -226,9 +229,10 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
         ),
         sign_in_attempts=SignInAttempts(secrets),
         organizations=OrganizationService(events),
-        projects=ProjectService(events, experiments.create_default_experiment),
+        projects=projects,
         invitations=InvitationService(events),
         connections=connections,
+        trackers=ProjectTrackers(events, projects, connections),
         declared_connections=DeclaredConnections(connections, plugins),
         notifications=NotificationService(plugins=plugins, connections=connections, public_url=settings.public_url),
         deliveries=DeliveryService(events),

@@ -192,6 +192,14 @@ class Tracker(Provider):
     Every verb that names a thing raises `NotFound` where the project has none of that id.
     """
 
+    @property
+    def artifacts(self) -> Storage:
+        """Return the storage of artifacts, of a tracker with the capability ``artifacts``; others leave it alone.
+
+        Its paths begin with a folder of the project's own, and go on with what stands behind ``mlflow-artifacts:/``.
+        """
+        raise NotImplementedError(f"The tracker {self.name!r} keeps no artifacts.")
+
     @abstractmethod
     def create_experiment(
         self, project_id: int, *, name: str, artifact_location: str | None = None, tags: Mapping[str, str] | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -21,6 +21,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
+from urllib3.response import BaseHTTPResponse
 
 from modelyard.core.errors import InvalidInput, Unavailable
 
@@ -84,7 +85,7 @@ class OutgoingPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the other side said; at most 64 KiB of its body."""
+    """What the other side said; of its body as much as was asked for, by default 64 KiB."""
 
     status: int
     headers: Mapping[str, str]
@@ -123,6 +124,7 @@ def request(
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
     timeout_seconds: float,
+    max_answer_bytes: int = MAX_ANSWER_BYTES,
 ) -> Answer:
     """Send one request and return the answer, a redirect too; the time is for all of it but resolving the name.
 
@@ -137,13 +139,65 @@ def request(
                 method, target, body=body, headers={"Host": parts.netloc, **(headers or {})}, preload_content=False
             )
             answer = connection.getresponse()
-            content = answer.read(MAX_ANSWER_BYTES, decode_content=False)
+            content = answer.read(max_answer_bytes, decode_content=False)
         except (HTTPException, HTTPError, OSError, ValueError) as exc:
             late = monotonic() >= expires
             raise Unreachable(f"{_place(parts)}: {_TOO_LATE if late else _reason(exc)}.") from None
     if monotonic() >= expires:  # headers that were cut off look like whole ones
         raise Unreachable(f"{_place(parts)}: {_TOO_LATE}.")
     return Answer(answer.status, dict(answer.headers), content or b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Streaming:
+    """An answer whose body is read as it comes, in chunks of at most 64 KiB."""
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: Iterator[bytes]
+
+
+@contextmanager
+def stream(
+    method: str,
+    url: str,
+    *,
+    body: Iterable[bytes] | None = None,
+    headers: Mapping[str, str] | None = None,
+    timeout_seconds: float,
+) -> Iterator[Streaming]:
+    """Send one request, its body chunk by chunk, and give the answer to read; leaving the block ends it.
+
+    The time is for connecting, and then for each wait: how long all of it takes is not bounded. Raises as `request`
+    does, also while the chunks are read.
+    """
+    parts = _checked_url(url)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    with closing(_connect(parts, monotonic() + timeout_seconds)) as connection:
+        try:
+            if connection.sock is not None:
+                connection.sock.settimeout(timeout_seconds)
+            connection.request(
+                method,
+                target,
+                body=body,
+                headers={"Host": parts.netloc, **(headers or {})},
+                chunked=body is not None,
+                preload_content=False,
+            )
+            answer = connection.getresponse()
+        except (HTTPException, HTTPError, OSError, ValueError) as exc:
+            raise Unreachable(f"{_place(parts)}: {_reason(exc)}.") from None
+        chunks = _chunks(answer, _place(parts))
+        yield Streaming(answer.status, dict(answer.headers), chunks)
+
+
+def _chunks(answer: BaseHTTPResponse, place: str) -> Iterator[bytes]:
+    try:
+        while chunk := answer.read(MAX_ANSWER_BYTES, decode_content=False):
+            yield chunk
+    except (HTTPException, HTTPError, OSError, ValueError) as exc:
+        raise Unreachable(f"{place}: {_reason(exc)}.") from None
 
 
 def probe(url: str, *, timeout_seconds: float) -> None:

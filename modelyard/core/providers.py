@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cache, cached_property, partial
 from itertools import islice
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, get_origin, get_type_hints
 
 from modelyard.core.errors import InvalidInput, PluginContractError, TooLarge
 from modelyard.core.interfaces import (
@@ -25,6 +25,7 @@ from modelyard.core.interfaces import (
     ReplicaStatus,
     Storage,
     StoredFile,
+    Tracker,
 )
 from modelyard.core.plugin_failures import strip_secrets
 from modelyard.core.plugin_guard import Guard
@@ -37,6 +38,7 @@ __all__ = [
     "BoundProvider",
     "BoundStorage",
     "BoundTarget",
+    "BoundTracker",
     "bind",
     "check_path",
     "split_secrets",
@@ -44,6 +46,8 @@ __all__ = [
 ]
 
 LOCAL = "local"
+ARTIFACTS = "artifacts"
+TRANSACTIONAL = "transactional"
 CONSTRUCT_SECONDS = 5.0
 HEALTH_SECONDS = 5.0
 SEND_SECONDS = 30.0
@@ -53,6 +57,12 @@ START_SECONDS = 60.0
 OBSERVE_SECONDS = 10.0
 STOP_SECONDS = 30.0
 LOGS_SECONDS = 10.0
+VERB_SECONDS = 30.0
+SEARCH_SECONDS = 60.0
+SEARCHES = frozenset(
+    {"search_experiments", "search_runs", "count_runs", "search_logged_models", "metric_history", "sample_metric"}
+    | {"metric_summaries"}
+)
 MAX_LOG_CHARACTERS = 1024 * 1024
 MAX_IDENTITY_BYTES = 64 * 1024
 MAX_LISTED_FILES = 100_000
@@ -263,7 +273,51 @@ class BoundTarget(BoundProvider[DeploymentTarget]):
         return plain
 
 
-_BOUND: dict[str, type[BoundProvider[Any]]] = {cls.kind: cls for cls in (BoundStorage, BoundNotifier, BoundTarget)}
+class BoundTracker(BoundProvider[Tracker]):
+    """A tracker that stands elsewhere: it has the verbs of `Tracker`, each of which answers with the promised type."""
+
+    kind = "tracker"
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the tracker can do besides the interface."""
+        return self.entry.capabilities
+
+    @cached_property
+    def artifacts(self) -> BoundStorage | None:
+        """The storage of what the tracker keeps itself; None where artifacts are no affair of it."""
+        if ARTIFACTS not in self.capabilities:
+            return None
+        storage = self._call("artifacts", lambda: self.provider.artifacts, seconds=CONSTRUCT_SECONDS, expect=Storage)
+        return BoundStorage(
+            self.entry, storage, guard=self._guard, connection_id=self.connection_id, secrets=self._secrets
+        )
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether its verbs are called without the guard: it is our own database's."""
+        return self.local or TRANSACTIONAL in self.capabilities
+
+    def __getattr__(self, verb: str) -> Any:
+        """Return a verb of the tracker; reading may take 60 seconds, everything else 30."""
+        if verb not in Tracker.__abstractmethods__:
+            raise AttributeError(verb)
+        seconds = SEARCH_SECONDS if verb in SEARCHES else VERB_SECONDS
+        method, expect = getattr(self.provider, verb), _answer_of(verb)
+        return lambda *args, **more: self._call(verb, partial(method, *args, **more), seconds=seconds, expect=expect)
+
+
+@cache
+def _answer_of(verb: str) -> type[Any]:
+    """Return the class that the interface promises as the verb's answer."""
+    promised = get_type_hints(getattr(Tracker, verb))["return"]
+    answer: type[Any] = get_origin(promised) or promised
+    return answer
+
+
+_BOUND: dict[str, type[BoundProvider[Any]]] = {
+    cls.kind: cls for cls in (BoundStorage, BoundNotifier, BoundTarget, BoundTracker)
+}
 
 
 def bind(
@@ -275,8 +329,7 @@ def bind(
 ) -> BoundProvider[Any]:
     """Build the provider of a connection from its stored settings, and wrap it by its kind.
 
-    Raises `InvalidInput` naming each wrong field. A tracker comes as a plain `BoundProvider`: its verbs have a door of
-    their own.
+    Raises `InvalidInput` naming each wrong field.
     """
     hidden = secret_texts(secrets)
     checked = check_settings(entry, {**settings, **secrets}, guard)

@@ -38,7 +38,7 @@ STATUS: dict[type[errors.ModelyardError], HTTPStatus] = {
     errors.PluginLoadError: HTTPStatus.BAD_GATEWAY,
     errors.PluginNotFound: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.PluginTimeout: HTTPStatus.GATEWAY_TIMEOUT,
-    errors.PluginUnavailable: HTTPStatus.BAD_GATEWAY,
+    errors.PluginUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.PluginRefused: HTTPStatus.BAD_GATEWAY,
     errors.PluginSuspended: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.PluginContractError: HTTPStatus.BAD_GATEWAY,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -407,6 +408,24 @@ class TestProjects:
         signed_in.put("PATCH", PROJECT, PROJECT_ITEM)
         ok("projects", "edit", "acme/churn", "--storage", "hook")
         assert signed_in.last.json == {"storage_connection_id": "c1"}
+
+    @pytest.mark.parametrize(("named", "sent"), [("hook", "c1"), ("own", None)])
+    def test_a_tracker_is_named_by_its_connection(
+        self, signed_in: FakeApi, ok: Ok, named: str, sent: str | None
+    ) -> None:
+        signed_in.page(f"{PROJECT}/connections", [CONNECTION])
+        signed_in.put("PATCH", PROJECT, PROJECT_ITEM)
+        ok("projects", "edit", "acme/churn", "--tracker", named, "--confirm", "churn")
+        assert signed_in.last.json == {"tracker_connection_id": sent, "confirm": "churn"}
+
+    def test_a_project_is_made_with_its_tracker(self, signed_in: FakeApi, ok: Ok, run: Run, tmp_path: Path) -> None:
+        signed_in.put("POST", "/api/v1/organizations/acme/projects", PROJECT_ITEM)
+        (tmp_path / "token").write_text("s3cret\n")
+        settings = ("--set", "tracking_uri=https://mlflow", "--secret", f"token=@{tmp_path}/token")
+        ok("projects", "create", "acme/churn", "--tracker", "mlflow", *settings)
+        sent = {"provider": "mlflow", "settings": {"tracking_uri": "https://mlflow", "token": "s3cret"}}
+        assert signed_in.last.json == {"slug": "churn", "name": "churn", "tracker": sent}
+        assert run("projects", "create", "acme/churn", "--set", "a=b").exit_code == 2
 
     @pytest.mark.parametrize("reference", ["churn", "/churn", "acme/", "a/b/c"])
     def test_a_project_is_two_words(self, signed_in: FakeApi, run: Run, reference: str) -> None:

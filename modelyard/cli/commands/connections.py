@@ -56,7 +56,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @click.group()
 def connections() -> None:
-    """Storages, deployment targets and notifiers: providers with their settings, of a project or an organization."""
+    """Storages, trackers, deployment targets and notifiers: providers with settings, of a project or organization."""
 
 
 def in_place(command: Command) -> Command:
@@ -127,7 +127,7 @@ def create(
     output: str,
 ) -> None:
     """Make a connection of KIND to PROVIDER; `modelyard plugins providers` lists them."""
-    settings = {**dict(_settings(plain)), **dict(_secrets(secret))}
+    settings = settings_of(plain, secret)
     if test_first:
         _require_ok(place.try_out(kind, provider, settings), name)
     made = place.create(kind, provider, name, settings, subscriptions=list(subscribe) or None)
@@ -155,7 +155,7 @@ def edit(
 ) -> None:
     """Change what is given of a connection; the other settings and secrets stay."""
     found = find_connection(place, name)
-    new = {**dict(_settings(plain)), **dict(_secrets(secret))}
+    new = settings_of(plain, secret)
     changes: Json = {"settings": {**found["settings"], **new}} if new else {}
     if subscribe:
         changes["subscriptions"] = list(subscribe)
@@ -221,6 +221,11 @@ def _require_ok(health: Json, name: str) -> None:
             mend="Check its settings and that what stands behind it runs.",
             code=UNAVAILABLE,
         )
+
+
+def settings_of(plain: tuple[str, ...], secret: tuple[str, ...]) -> Json:
+    """Return what `--set` and `--secret` say."""
+    return {**dict(_settings(plain)), **dict(_secrets(secret))}
 
 
 def _settings(values: tuple[str, ...]) -> Iterator[tuple[str, Any]]:

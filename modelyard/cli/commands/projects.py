@@ -21,7 +21,7 @@ from modelyard.cli.api import (
     split_project,
     typed_slug,
 )
-from modelyard.cli.commands.connections import find_connection
+from modelyard.cli.commands.connections import find_connection, secret_option, set_option, settings_of
 from modelyard.cli.commands.members import add_members_commands
 from modelyard.cli.commands.organizations import NO_ORGANIZATION, find_deleted
 from modelyard.cli.output import Column, done, show_list, show_one
@@ -42,6 +42,7 @@ DETAILS: list[Column] = [
     ("Description", "description"),
     ("Local deployments", "allow_local_deployments"),
     ("MLflow address", "mlflow_uri"),
+    ("Tracker connection", "tracker_connection_id"),
 ]
 DELETED_COLUMNS: list[Column] = [
     COLUMNS[0],
@@ -57,6 +58,7 @@ USAGE_COLUMNS: list[Column] = [
     ("Deployments at most", lambda usage: usage["quotas"]["max_deployments"]),
 ]
 NO_QUOTA = "none"
+OWN = "own"
 
 
 class Quota(click.ParamType[Any]):
@@ -129,11 +131,25 @@ def show(reference: str | None, output: str) -> None:
 @named
 @click.option("--name", help="The name that people read; default: the slug.")
 @click.option("--description", help="What it is for.")
+@click.option("--tracker", metavar="PROVIDER", help="Track with this provider, such as mlflow; its settings follow.")
+@set_option
+@secret_option
 @output_option
-def create(reference: str, name: str | None, description: str | None, output: str) -> None:
+def create(
+    reference: str,
+    name: str | None,
+    description: str | None,
+    tracker: str | None,
+    plain: tuple[str, ...],
+    secret: tuple[str, ...],
+    output: str,
+) -> None:
     """Make a project in an organization that you administer."""
     organization, slug = split_project(reference)
-    made = connect().projects.create(organization, slug, name=name, description=description)
+    if tracker is None and (plain or secret):
+        raise click.UsageError("--set and --secret are settings of a --tracker.")
+    with_tracker = None if tracker is None else {"provider": tracker, "settings": settings_of(plain, secret)}
+    made = connect().projects.create(organization, slug, name=name, description=description, tracker=with_tracker)
     done(made, output, f"Made the project {reference}.")
 
 
@@ -142,6 +158,8 @@ def create(reference: str, name: str | None, description: str | None, output: st
 @click.option("--name", help="A new name.")
 @click.option("--description", help="A new description.")
 @click.option("--storage", metavar="CONNECTION", help="Keep artifacts there; before the first run only.")
+@click.option("--tracker", metavar="CONNECTION", help=f"Keep experiments and runs there; `{OWN}` is the server's own.")
+@click.option("--confirm", metavar="SLUG", help="The project's slug, where runs stay behind in the tracker before.")
 @click.option(
     "--allow-local-deployments/--forbid-local-deployments",
     default=None,
@@ -155,6 +173,8 @@ def edit(
     name: str | None,
     description: str | None,
     storage: str | None,
+    tracker: str | None,
+    confirm: str | None,
     allow_local_deployments: bool | None,
     output: str,
     **quotas: int | str | None,
@@ -166,9 +186,18 @@ def edit(
         description=description,
         allow_local_deployments=allow_local_deployments,
         storage_connection_id=find_connection(project.connections, storage)["id"] if storage else None,
+        tracker_connection_id=_tracker_id(project, tracker),
+        confirm=confirm,
         quotas=_quotas(quotas) or None,
     )
     done(edited, output, f"Changed {reference}.")
+
+
+def _tracker_id(project: Project, tracker: str | None) -> str | None:
+    if tracker is None or tracker == OWN:
+        return tracker and ""
+    named: str = find_connection(project.connections, tracker)["id"]
+    return named
 
 
 def _quotas(given: Mapping[str, int | str | None]) -> dict[str, Any]:

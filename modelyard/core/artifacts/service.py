@@ -20,6 +20,7 @@ from modelyard.core.projects.access import authorize
 from modelyard.core.projects.models import Project
 
 MAX_STORED_PATH_BYTES = 1024
+SCHEME = "mlflow-artifacts:/"
 CHUNK_BYTES = 1024 * 1024
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _MAX_ENCODINGS = 10
@@ -47,7 +48,7 @@ class Files(Protocol):
 class ArtifactService:
     """Lists, reads, writes and deletes artifacts.
 
-    `storage_of` gives a project's storage; no artifact may be larger than `max_artifact_bytes`.
+    `storage_of` gives the storage that a project's artifacts are in; none may be larger than `max_artifact_bytes`.
     """
 
     def __init__(self, storage_of: Callable[[Project], Files], *, max_artifact_bytes: int) -> None:
@@ -135,6 +136,20 @@ class ArtifactService:
             f"The artifact {path!r} is larger than {self._max_bytes} bytes.",
             hint="The setting server.max_artifact_bytes is the limit.",
         )
+
+
+def path_of(root_uri: str, path: str) -> str:
+    """Return the project's artifact path for a path below the root of a run or model; ``""`` is the root itself.
+
+    `InvalidInput` for a root that is not kept here.
+    """
+    if not root_uri.startswith(SCHEME) or root_uri.startswith(f"{SCHEME}/"):
+        raise InvalidInput(
+            f"The artifacts are not kept on this server but at {root_uri!r}.",
+            hint="Read them there, as their client does.",
+        )
+    root = root_uri.removeprefix(SCHEME)
+    return f"{root}/{path}" if path else root
 
 
 def check_artifact_path(path: str) -> str:

@@ -104,7 +104,7 @@ class Reconciler:
             return None
         source = f"{deployment.project.public_id}/{revision.model_version.artifact_path}"
         try:
-            fetch_model(self._connections.storage_of(deployment.project), source=source, destination=folder)
+            fetch_model(self._connections.artifacts_of(deployment.project), source=source, destination=folder)
         except NotFound as error:
             return Problem(f"The model's files cannot be read: {error}", passing=False)
         except ModelyardError as error:

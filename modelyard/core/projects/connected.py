@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from modelyard.core import providers
 from modelyard.core.interfaces import Tracker
@@ -39,11 +39,18 @@ class ConnectedProviders:
         self._lock = threading.Lock()
 
     def storage_of(self, project: Project) -> providers.BoundStorage:
-        """Return the storage that keeps the project's artifacts."""
+        """Return the storage of the project's own."""
         if project.storage_connection is not None:
             bound: providers.BoundStorage = self.bound(project.storage_connection)
             return bound
         return self.default_storage()
+
+    def artifacts_of(self, project: Project) -> providers.BoundStorage:
+        """Return the storage that the project's artifacts are in: its tracker's, where that keeps them itself."""
+        if project.tracker_connection is None:
+            return self.storage_of(project)
+        tracker: providers.BoundTracker = self.bound(project.tracker_connection)
+        return tracker.artifacts or self.storage_of(project)
 
     def default_storage(self) -> providers.BoundStorage:
         """Return the storage of projects that have none of their own."""
@@ -53,10 +60,14 @@ class ConnectedProviders:
 
     def tracker_of(self, project: Project) -> Tracker:
         """Return the tracker that keeps the project's experiments and runs."""
-        bound = self._default("tracker", self._default_tracker, {})
+        connection = project.tracker_connection
+        bound: providers.BoundTracker = (
+            self.bound(connection) if connection else self._default("tracker", self._default_tracker, {})
+        )
+        if not bound.is_direct:
+            return cast("Tracker", bound)
         self._guard.require_callable(bound.entry.plugin, "track")
-        tracker: Tracker = bound.provider
-        return tracker
+        return bound.provider
 
     def target(self, project: Project, name: str) -> providers.BoundTarget:
         """Return a deployment target by the name of a connection, else of a provider without settings.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from peewee import IntegrityError
@@ -81,11 +81,14 @@ class ConnectionService(ConnectedProviders):
         """Make a connection after the provider's schema has accepted its settings; nothing is called yet.
 
         `PermissionDenied` for a provider that reaches the server's own files or host, unless the actor is an instance
-        administrator. A notifier without `subscriptions` is told of everything; with an empty list, of nothing.
+        administrator. A notifier without `subscriptions` is told of everything; with an empty list, of nothing. A
+        tracker is enabled when the project chooses it.
         """
         _authorize(actor, place, "write")
         self._check_host(actor, kind, provider)
         check_slug(name, "name")
+        if kind == "tracker" and not isinstance(place, Project):
+            raise InvalidInput("A tracker is of one project.", hint="Make the connection in the project.", field="kind")
         told = list(DEFAULT_SUBSCRIPTIONS if subscriptions is None else _checked(subscriptions))
         plain, secret = self._check(kind, provider, settings)
         try:
@@ -100,6 +103,7 @@ class ConnectionService(ConnectedProviders):
                     settings=plain,
                     encrypted_secrets=self._secrets.seal(secret),
                     subscriptions=told if kind == "notifier" else [],
+                    enabled=kind != "tracker",
                     managed_by=managed_by,
                 )
                 after = {"kind": kind, "provider": provider, "settings": sorted(plain)}
@@ -107,6 +111,32 @@ class ConnectionService(ConnectedProviders):
                 return connection
         except IntegrityError:
             raise AlreadyExists(f"The {_word(place)} has a connection {name!r} already.", field="name") from None
+
+    def prepare_tracker(
+        self, actor: Actor, *, provider: str, settings: Mapping[str, Any]
+    ) -> Callable[[Actor, Project], None]:
+        """Check the tracker of a project that is about to be made; errors as in `create`.
+
+        What is returned makes the connection "tracker" and enables it: call it in the transaction that makes the
+        project.
+        """
+        self._check_host(actor, "tracker", provider)
+        plain, secret = self._check("tracker", provider, settings)
+
+        def lay(actor: Actor, project: Project) -> None:
+            connection = Connection.create(
+                **_owner(project),
+                name="tracker",
+                kind="tracker",
+                provider=provider,
+                settings=plain,
+                encrypted_secrets=self._secrets.seal(secret),
+                subscriptions=[],
+            )
+            after = {"kind": "tracker", "provider": provider, "settings": sorted(plain)}
+            self._record(actor, project, connection, "created", {}, after)
+
+        return lay
 
     def edit(
         self, actor: Actor, place: Place, connection_id: str, changes: Mapping[str, Any], *, managed_by: str = BY_API
@@ -120,6 +150,12 @@ class ConnectionService(ConnectedProviders):
         connection = self._get_own(place, connection_id, managed_by)
         self._check_host(actor, connection.kind, connection.provider)
         _checked(changes.get("subscriptions", ()))
+        if connection.kind == "tracker" and changes.get("enabled", connection.enabled) != connection.enabled:
+            raise InvalidInput(
+                "A tracker is enabled while the project tracks with it.",
+                hint="Set the project's tracker_connection_id.",
+                field="enabled",
+            )
         values: dict[str, Any] = {key: changes[key] for key in ("subscriptions", "enabled") if key in changes}
         if "settings" in changes:
             values |= self._changed_settings(connection, changes["settings"])
@@ -180,6 +216,7 @@ class ConnectionService(ConnectedProviders):
         try:
             with atomic():
                 _refuse_if_deployed(connection)
+                _refuse_if_tracked(connection)
                 self._record(actor, place, connection, "deleted", {"name": connection.name}, {})
                 connection.delete_instance()
         except IntegrityError:
@@ -351,6 +388,14 @@ def _refuse_if_deployed(connection: Connection) -> None:
         raise Conflict(
             f"The connection {connection.name!r} is in use by the deployment {used.name!r}.",
             hint="Delete the deployment first.",
+        )
+
+
+def _refuse_if_tracked(connection: Connection) -> None:
+    """Raise `Conflict` where the project tracks with it."""
+    if connection.kind == "tracker" and Connection.get_by_id(connection.id).enabled:
+        raise Conflict(
+            f"The project tracks with the connection {connection.name!r}.", hint="Choose another tracker first."
         )
 
 

@@ -83,7 +83,7 @@ class DeclaredConnections:
         told = wish.get("subscriptions", ["*"] if wish["kind"] == "notifier" else [])
         if present.kind == "notifier" and present.subscriptions != told:
             changes["subscriptions"] = told
-        if present.enabled != wish.get("enabled", True):
+        if present.kind != "tracker" and present.enabled != wish.get("enabled", True):
             changes["enabled"] = wish.get("enabled", True)
         return changes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from peewee import BigIntegerField, BooleanField, CharField, DeferredForeignKey, ForeignKeyField, TextField
@@ -48,8 +49,9 @@ class Connection(Table):
     """A provider with its settings; `encrypted_secrets` is a Fernet token over their JSON, or nothing.
 
     One without a project is of the organization and serves all its projects; a project's own of the same name wins.
-    `subscriptions` are the actions that a notifier is told of, as names or with a star at the end; `managed_by` is
-    ``api`` or ``settings``; `health_*` is what it last said of itself, None where it was never asked as it is now.
+    `subscriptions` are the actions that a notifier is told of, as names or with a star at the end; a tracker is
+    `enabled` while its project tracks with it. `managed_by` is ``api`` or ``settings``; `health_*` is what it last said
+    of itself, None where it was never asked as it is now.
     """
 
     public_id = CharField(max_length=32, unique=True, default=new_id)
@@ -109,6 +111,13 @@ class Project(Table):
     purge_started_at_ms = BigIntegerField(null=True)
     max_runs = BigIntegerField(null=True)
     max_deployments = BigIntegerField(null=True)
+
+    @cached_property
+    def tracker_connection(self) -> Connection | None:
+        """The connection that it tracks with, looked up once; None for the server's own tracker."""
+        own = (Connection.project == self.id) & (Connection.kind == "tracker")
+        found: Connection | None = Connection.select().where(own, Connection.enabled).first()
+        return found
 
     @property
     def is_deleted(self) -> bool:

@@ -32,8 +32,17 @@ class ProjectService(ProjectMembers):
         super().__init__(events)
         self._on_created = on_created
 
-    def create(self, actor: Actor, organization_slug: str, *, slug: str, name: str, description: str = "") -> Project:
-        """Make a project."""
+    def create(
+        self,
+        actor: Actor,
+        organization_slug: str,
+        *,
+        slug: str,
+        name: str,
+        description: str = "",
+        lay: Callable[[Actor, Project], None] | None = None,
+    ) -> Project:
+        """Make a project; `lay` makes what it is to begin with, in the same transaction."""
         organization, _ = find_organization(actor, organization_slug, "project.create")
         check_slug(slug, "slug")
         check_text(name, "name", longest=200, shortest=1)
@@ -45,6 +54,8 @@ class ProjectService(ProjectMembers):
                 self._on_created(project)
                 after = {"slug": slug, "name": name}
                 self._record(actor, project, "created", {}, after)
+                if lay is not None:
+                    lay(actor, project)
                 return project
         except IntegrityError:
             raise _taken(organization, slug) from None

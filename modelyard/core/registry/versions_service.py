@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from modelyard.core.db import atomic, now_ms
 from modelyard.core.errors import InvalidInput, NotFound
 from modelyard.core.events import Events
 from modelyard.core.identity.actor import Actor
+from modelyard.core.interfaces import Tracker
 from modelyard.core.names import check_text
 from modelyard.core.projects.access import authorize
 from modelyard.core.projects.models import Project
@@ -40,10 +41,11 @@ RESERVED_ALIAS = re.compile(r"latest|v\d+", re.IGNORECASE)
 
 
 class ModelVersionService:
-    """Versions of registered models."""
+    """Versions of registered models; `trackers` gives the tracker of a project, which knows where runs' files are."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: Events, trackers: Callable[[Project], Tracker]) -> None:
         self._events = events
+        self._trackers = trackers
 
     def create(
         self,
@@ -71,7 +73,7 @@ class ModelVersionService:
         check_text(logged_model_id, "model_id", longest=64)
         for key, value in (tags or {}).items():
             check_tag(key, value)
-        artifact_path = resolve_source(project, source)
+        artifact_path = resolve_source(self._trackers(project), project, source)
         with atomic():
             model = find_model(project, model_name, lock=True)
             number = model.last_version + 1

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from modelyard.core.testing.provider import ProviderContract
     from modelyard.core.testing.storage import StorageContract, StorageOutageContract
     from modelyard.core.testing.tracker import TrackerContract
+    from modelyard.core.testing.tracker_outage import TrackerOutageContract
 
 _HOME_OF = {
     "DeploymentTargetContract": "deployment_target",
@@ -33,6 +34,7 @@ _HOME_OF = {
     "StorageContract": "storage",
     "StorageOutageContract": "storage",
     "TrackerContract": "tracker",
+    "TrackerOutageContract": "tracker_outage",
 }
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "StorageContract",
     "StorageOutageContract",
     "TrackerContract",
+    "TrackerOutageContract",
 ]
 
 

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from modelyard.core.errors import AlreadyExists, Conflict, InvalidInput, InvalidTransition, NotFound
@@ -18,6 +19,7 @@ from modelyard.core.testing.provider import ProviderContract
 from modelyard.core.testing.tracker_cases import (
     EXPERIMENT_SEARCHES,
     MODEL_SEARCHES,
+    NAN_MODEL_SEARCHES,
     NO_RUN,
     NONSENSE,
     RUN_ORDERS,
@@ -45,6 +47,12 @@ class TrackerContract(MetricContract, ProviderContract):
 
     kind = "tracker"
 
+    counts_within_projects: ClassVar[bool] = True
+    """Whether ids of experiments count within the project; else they are numbers of what stands behind the tracker."""
+
+    keeps_nan_of_models: ClassVar[bool] = True
+    """Whether NaN measured on a logged model is kept there; else it comes back as 0. A run's own NaN is always kept."""
+
     @pytest.fixture
     def tracker(self) -> Tracker:
         raise NotImplementedError("Give a fixture named tracker that returns a working tracker.")
@@ -56,6 +64,11 @@ class TrackerContract(MetricContract, ProviderContract):
     @pytest.fixture
     def other_project_id(self) -> int:
         raise NotImplementedError("Give a fixture named other_project_id: another such project.")
+
+    @pytest.fixture
+    def other_tracker(self, tracker: Tracker) -> Tracker:
+        """The tracker of the other project: give another one where a connection serves one project only."""
+        return tracker
 
     @pytest.fixture
     def provider(self, tracker: Tracker) -> Provider:
@@ -197,29 +210,29 @@ class TrackerContract(MetricContract, ProviderContract):
                 missing()
 
     def test_another_project_has_nothing_of_this_one(
-        self, tracker: Tracker, project_id: int, other_project_id: int, run_id: str
+        self, tracker: Tracker, other_tracker: Tracker, project_id: int, other_project_id: int, run_id: str
     ) -> None:
         experiment_id = tracker.create_experiment(project_id, name="mine").experiment_id
         model_id = tracker.create_logged_model(project_id, NewLoggedModel(experiment_id="0")).info.model_id
         for foreign in (
-            lambda: tracker.get_experiment(other_project_id, experiment_id),
-            lambda: tracker.get_experiment_by_name(other_project_id, "mine"),
-            lambda: tracker.get_run(other_project_id, run_id),
-            lambda: tracker.log_batch(other_project_id, run_id, tags={"a": "b"}),
-            lambda: tracker.update_run(other_project_id, run_id, name="theirs"),
-            lambda: tracker.set_run_lifecycle(other_project_id, run_id, "deleted"),
-            lambda: tracker.metric_history(other_project_id, run_id, "m"),
-            lambda: tracker.get_logged_model(other_project_id, model_id),
-            lambda: tracker.delete_logged_model(other_project_id, model_id),
+            lambda: other_tracker.get_experiment(other_project_id, experiment_id),
+            lambda: other_tracker.get_experiment_by_name(other_project_id, "mine"),
+            lambda: other_tracker.get_run(other_project_id, run_id),
+            lambda: other_tracker.log_batch(other_project_id, run_id, tags={"a": "b"}),
+            lambda: other_tracker.update_run(other_project_id, run_id, name="theirs"),
+            lambda: other_tracker.set_run_lifecycle(other_project_id, run_id, "deleted"),
+            lambda: other_tracker.metric_history(other_project_id, run_id, "m"),
+            lambda: other_tracker.get_logged_model(other_project_id, model_id),
+            lambda: other_tracker.delete_logged_model(other_project_id, model_id),
         ):
             with pytest.raises(NotFound):
                 foreign()
-        foreign_run = self.new_run(tracker, other_project_id)
+        foreign_run = self.new_run(other_tracker, other_project_id)
         with pytest.raises(NotFound):
-            tracker.log_outputs(other_project_id, foreign_run, [ModelOutput(model_id, 0)])
-        assert self.found(tracker, other_project_id, experiment_ids=["0", experiment_id]) == [foreign_run]
+            other_tracker.log_outputs(other_project_id, foreign_run, [ModelOutput(model_id, 0)])
+        assert self.found(other_tracker, other_project_id, experiment_ids=["0", experiment_id]) == [foreign_run]
         query = LoggedModelQuery(experiment_ids=["0"])
-        assert tracker.search_logged_models(other_project_id, query).items == []
+        assert other_tracker.search_logged_models(other_project_id, query).items == []
 
     # --- What is logged ----------------------------------------------------------------------------------------------
 
@@ -376,12 +389,13 @@ class TrackerContract(MetricContract, ProviderContract):
         tracker.delete_model_tag(project_id, model_id, "u")
         with pytest.raises(NotFound):
             tracker.delete_model_tag(project_id, model_id, "u")
-        tracker.log_batch(
-            project_id, run_id, metrics=[Metric("m", math.nan, 1, 0, model_id=model_id, dataset_name="d")]
-        )
+        measured = Metric("m", math.nan, 1, 0, model_id=model_id, dataset_name="d", dataset_digest="v")
+        tracker.log_batch(project_id, run_id, metrics=[measured])
         found = tracker.get_logged_model(project_id, model_id)
         assert found.data.params == [Param("p", "1"), Param("q", "2")]
-        assert found.data.metrics == [Metric("m", "NaN", 1, 0, model_id=model_id, dataset_name="d", run_id=run_id)]
+        assert found.data.metrics == [
+            msgspec.structs.replace(measured, value="NaN" if self.keeps_nan_of_models else 0.0, run_id=run_id)
+        ]
         assert tracker.delete_logged_model(project_id, model_id).info.status == "READY"
         with pytest.raises(NotFound):
             tracker.get_logged_model(project_id, model_id)
@@ -396,12 +410,15 @@ class TrackerContract(MetricContract, ProviderContract):
             ids.append(tracker.create_logged_model(project_id, model).info.model_id)
             if value is not None:
                 metric = Metric("m", value, 1, 0, model_id=ids[-1], dataset_name="d", dataset_digest=f"v{number}")
-                older = Metric("m", 99.0, 0, 0, model_id=ids[-1], dataset_name="e")
+                older = Metric("m", 99.0, 0, 0, model_id=ids[-1], dataset_name="e", dataset_digest="v")
                 tracker.log_batch(project_id, run_id, metrics=[metric, older])
         return ids
 
     def test_logged_models_are_searched(self, tracker: Tracker, project_id: int, models: list[str]) -> None:
-        for query, numbers in MODEL_SEARCHES:
+        decided_by_nan = [
+            (query, kept if self.keeps_nan_of_models else zero) for query, kept, zero in NAN_MODEL_SEARCHES
+        ]
+        for query, numbers in MODEL_SEARCHES + decided_by_nan:
             ordered = {"order_by": [MetricOrder(field_name="name")], **query}
             page = tracker.search_logged_models(project_id, LoggedModelQuery(experiment_ids=["0"], **ordered))
 
@@ -425,9 +442,13 @@ class TrackerContract(MetricContract, ProviderContract):
             with pytest.raises(InvalidInput):
                 tracker.search_logged_models(project_id, LoggedModelQuery(filter=text, experiment_ids=["0"]))
 
-    def test_names_are_the_projects_own(self, tracker: Tracker, project_id: int, other_project_id: int) -> None:
+    def test_names_are_the_projects_own(
+        self, tracker: Tracker, other_tracker: Tracker, project_id: int, other_project_id: int
+    ) -> None:
         name = f"shared {uuid4().hex}"
         first = tracker.create_experiment(project_id, name=name)
-        second = tracker.create_experiment(other_project_id, name=name)
+        second = other_tracker.create_experiment(other_project_id, name=name)
 
-        assert first.experiment_id == second.experiment_id == "1"
+        assert first.name == second.name == name
+        if self.counts_within_projects:
+            assert first.experiment_id == second.experiment_id == "1"

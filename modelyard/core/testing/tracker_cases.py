@@ -78,16 +78,20 @@ RUN_ORDERS: list[tuple[list[str], list[int]]] = [
 MODEL_SEARCHES: list[tuple[dict[str, Any], list[int]]] = [
     ({"filter": "name = 'model1'"}, [1]),
     ({"filter": "attributes.name LIKE 'model%' AND params.p != '0'"}, [1, 2, 3]),
-    ({"filter": "metrics.m < 1"}, [0, 1]),
     ({"filter": "metrics.m > 50"}, [0, 1, 2]),
     ({"filter": "metrics.m > 50", "datasets": [DatasetFilter("d")]}, []),
     ({"datasets": [DatasetFilter("d", "v1"), DatasetFilter("d", "v2")]}, [1, 2]),
     ({"filter": "tags.t = 'x' AND status = 'PENDING'"}, [0, 1, 2, 3]),
     ({"filter": "params.p IN ('0', '3')"}, [0, 3]),
-    ({"order_by": [MetricOrder(field_name="metrics.m")]}, [1, 0, 2, 3]),
-    ({"order_by": [MetricOrder(field_name="metrics.m", ascending=False)]}, [0, 1, 2, 3]),
     ({"order_by": [MetricOrder(field_name="name", ascending=False)]}, [3, 2, 1, 0]),
 ]
+NAN_MODEL_SEARCHES: list[tuple[dict[str, Any], list[int], list[int]]] = [
+    ({"filter": "metrics.m < 1"}, [0, 1], [0, 1, 2]),
+    ({"order_by": [MetricOrder(field_name="metrics.m")]}, [1, 0, 2, 3], [2, 1, 0, 3]),
+    ({"order_by": [MetricOrder(field_name="metrics.m", ascending=False)]}, [0, 1, 2, 3], [0, 1, 2, 3]),
+]
+"""Searches that NaN decides: what they find, and what they find where NaN of a logged model is kept as 0."""
+
 NONSENSE = ["nonsense", "metrics.m > 'x'", "params.p = 3", "unknown = 'x'", "metrics.m > 1 OR metrics.m < 0"]
 
 WINDOWS: list[tuple[MetricWindow, list[int]]] = [

@@ -55,6 +55,7 @@ MEMBERS = Listing(
     search=(User.username, User.display_name),
     filters={"role": (ProjectMember.role, fields.String(validate=validate.OneOf(PROJECT_ROLES)))},
 )
+STORAGE, TRACKER = PLACES = ("storage_connection_id", "tracker_connection_id")
 blueprint = Blueprint("projects", __name__, url_prefix=URL_PREFIX, description="Where work lives")
 
 
@@ -75,11 +76,24 @@ def show(row: Project) -> dict[str, Any]:
     return {
         **{column: getattr(row, column) for column in columns},
         "storage_connection_id": row.storage_connection.public_id if row.storage_connection else None,
+        "tracker_connection_id": row.tracker_connection.public_id if row.tracker_connection else None,
         "mlflow_uri": f"{services().settings.public_url}/mlflow/{place}",
         "quotas": quotas_of(row),
         "role": role_in(actor(), row),
         "purge_at_ms": purge_at_ms(row.deleted_at_ms),
     }
+
+
+def _move(found: Project, places: dict[str, str | None], confirm: str | None, changes: dict[str, Any]) -> Project:
+    """Give the project another storage or tracker, once all that is asked for beside has been looked at."""
+    services().projects.check_changes(actor(), found, changes)
+    if TRACKER in places:
+        services().trackers.check(actor(), found, places[TRACKER], confirm=confirm)
+    if STORAGE in places:
+        found = services().connections.use_storage(actor(), found, places[STORAGE])
+    if TRACKER in places:
+        found = services().trackers.use(actor(), found, places[TRACKER], confirm=confirm)
+    return found
 
 
 def quotas_of(row: Project) -> dict[str, int | None]:
@@ -103,7 +117,7 @@ class ProjectsView(MethodView):
     @blueprint.response(201, ProjectSchema)
     def post(self, wish: dict[str, Any], organization: str) -> dict[str, Any]:
         """Make a project (organization admins)."""
-        return show(services().projects.create(actor(), organization, **wish))
+        return show(services().trackers.create_project(actor(), organization, **wish))
 
 
 @blueprint.route("/<project>")
@@ -120,10 +134,10 @@ class ProjectView(MethodView):
     def patch(self, changes: dict[str, Any], organization: str, project: str) -> dict[str, Any]:
         """Change a project."""
         found = open_project(organization, project)
-        if "storage_connection_id" in changes:
-            storage = changes.pop("storage_connection_id")
-            services().projects.check_changes(actor(), found, changes)
-            found = services().connections.use_storage(actor(), found, storage)
+        places = {key: changes.pop(key) for key in PLACES if key in changes}
+        confirm = changes.pop("confirm", None)
+        if places:
+            found = _move(found, places, confirm, changes)
         return show(services().projects.edit(actor(), found, changes))
 
     @blueprint.arguments(ConfirmationArguments, location="query")

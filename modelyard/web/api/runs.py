@@ -8,6 +8,7 @@ from flask import Response
 from flask.views import MethodView
 from flask_smorest import Blueprint
 
+from modelyard.core.artifacts.service import path_of
 from modelyard.core.projects.models import Project
 from modelyard.core.tracking.entities import Experiment, Query, Run
 from modelyard.web.artifact_response import stream_file
@@ -27,7 +28,6 @@ from modelyard.web.schemas.runs import (
 )
 
 URL_PREFIX = "/api/v1/organizations/<organization>/projects/<project>"
-ARTIFACT_SCHEME = "mlflow-artifacts:/"
 blueprint = Blueprint("runs", __name__, url_prefix=URL_PREFIX, description="Experiments and runs")
 
 
@@ -139,9 +139,10 @@ class RestoreView(MethodView):
     def post(self, organization: str, project: str, run_id: str) -> dict[str, Any]:
         """Bring a deleted run back."""
         found = open_project(organization, project)
-        services().runs.restore(actor(), found, run_id)
         run = services().runs.get(actor(), found, run_id)
-        return show_run(run, _name_of_experiment(found, run.info.experiment_id))
+        name = _name_of_experiment(found, run.info.experiment_id)
+        services().runs.restore(actor(), found, run_id)
+        return show_run(run, name)
 
 
 @blueprint.route("/runs/<run_id>/metrics/<path:key>")
@@ -202,4 +203,4 @@ class ArtifactContentView(MethodView):
 def _root(project: Project, run_id: str) -> str:
     """Return the folder of the run's artifacts within the project."""
     run = services().runs.get(actor(), project, run_id)
-    return run.info.artifact_uri.removeprefix(ARTIFACT_SCHEME).strip("/")
+    return path_of(run.info.artifact_uri, "")

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import msgspec
 from flask import Response, request
 
-from modelyard.core.artifacts.service import CHUNK_BYTES
+from modelyard.core.artifacts.service import CHUNK_BYTES, path_of
 from modelyard.core.errors import InvalidInput
 from modelyard.core.interfaces import StoredFile
 from modelyard.web.mlflow.decoding import Request, Required
@@ -19,7 +19,6 @@ from modelyard.web.mlflow.errors import EndpointNotFound, NotImplementedHere
 from modelyard.web.mlflow.router import Answer, Context, endpoint
 from modelyard.web.mlflow.runs import OfRun
 
-SCHEME = "mlflow-artifacts:/"
 TEXT_SUFFIXES = frozenset({"", ".txt", ".log", ".yaml", ".yml", ".json", ".md", ".py", ".csv", ".html", ".xml", ".js"})
 """Files that people look at are sent as plain text, so that no browser runs what an artifact says."""
 
@@ -54,7 +53,7 @@ def list_model_artifacts(context: Context, request: ListModelArtifacts) -> Answe
 
 
 def _listing(context: Context, root_uri: str, path: str) -> Answer:
-    children = context.services.artifacts.list(context.actor, context.project, inside(root_uri, path))
+    children = context.services.artifacts.list(context.actor, context.project, path_of(root_uri, path))
     return {"root_uri": root_uri, "files": [_file(child, f"{path}/" if path else "") for child in children]}
 
 
@@ -63,17 +62,6 @@ def _file(stored: StoredFile, prefix: str = "") -> dict[str, Any]:
     if not stored.is_directory:
         described["file_size"] = stored.size_bytes
     return described
-
-
-def inside(root_uri: str, path: str) -> str:
-    """Return the project's artifact path for a path below the root of a run or model.
-
-    A root that is not kept here is refused.
-    """
-    if not root_uri.startswith(SCHEME) or root_uri.startswith(f"{SCHEME}/"):
-        raise InvalidInput(f"The artifacts are not kept on this server but at {root_uri!r}.")
-    root = root_uri.removeprefix(SCHEME)
-    return f"{root}/{path}" if path else root
 
 
 def answer(context: Context, path: str) -> Response:
@@ -146,7 +134,7 @@ def run_artifact(context: Context) -> Response:
     if not run_id or not path:
         raise InvalidInput("Missing value for required parameter 'run_id' or 'path'.")
     run = context.services.runs.get(context.actor, context.project, run_id)
-    return download(context, inside(run.info.artifact_uri, path))
+    return download(context, path_of(run.info.artifact_uri, path))
 
 
 def json_answer(values: Answer) -> Response:

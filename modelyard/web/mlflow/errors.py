@@ -40,7 +40,7 @@ ERRORS: dict[type[errors.ModelyardError], tuple[HTTPStatus, str]] = {
     errors.PluginTimeout: (HTTPStatus.GATEWAY_TIMEOUT, "DEADLINE_EXCEEDED"),
     errors.PluginUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "TEMPORARILY_UNAVAILABLE"),
     errors.PluginSuspended: (HTTPStatus.SERVICE_UNAVAILABLE, "TEMPORARILY_UNAVAILABLE"),
-    errors.PluginRefused: (HTTPStatus.INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
+    errors.PluginRefused: (HTTPStatus.BAD_REQUEST, "INVALID_STATE"),
     errors.PluginContractError: (HTTPStatus.INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
 }
 CODE_OF_STATUS = {
@@ -51,6 +51,10 @@ CODE_OF_STATUS = {
     413: "INVALID_PARAMETER_VALUE",
     429: "REQUEST_LIMIT_EXCEEDED",
 }
+
+
+PLUGIN_RETRY_SECONDS = 3
+"""How long the client waits before each of its seven tries; by its own count all of them take four minutes."""
 
 
 class EndpointNotFound(Exception):
@@ -87,6 +91,8 @@ def _of_ours(error: errors.ModelyardError) -> Response:
     response = failure(status, code, str(error))
     if isinstance(error, errors.TooManyRequests):
         response.headers["Retry-After"] = str(error.retry_after_seconds)
+    elif isinstance(error, errors.PluginUnavailable):
+        response.headers["Retry-After"] = str(PLUGIN_RETRY_SECONDS)
     return response
 
 

@@ -126,6 +126,7 @@ class ProjectSchema(Schema):
     organization = fields.String(attribute="organization.slug", required=True)
     allow_local_deployments = fields.Boolean(required=True)
     storage_connection_id = fields.String(required=True, allow_none=True)
+    tracker_connection_id = fields.String(required=True, allow_none=True)
     mlflow_uri = fields.String(required=True, metadata={"description": "What MLFLOW_TRACKING_URI is to be set to."})
     quotas = fields.Nested(QuotasSchema, required=True)
     role = fields.String(required=True)
@@ -135,12 +136,22 @@ class ProjectSchema(Schema):
     purge_at = moment("purge_at_ms", allow_none=True)
 
 
+class NewTrackerSchema(StrictSchema):
+    """What a project is to track with, in place of the server's own tracker."""
+
+    provider = fields.String(required=True, metadata={"example": "mlflow"})
+    settings = fields.Dict(keys=fields.String(), load_default=dict)
+
+
 class NewProjectSchema(StrictSchema):
     """A wish for a project."""
 
     slug = fields.String(required=True, metadata={"example": "churn"})
     name = fields.String(required=True, metadata={"example": "Customer churn"})
     description = fields.String(load_default="")
+    tracker = fields.Nested(
+        NewTrackerSchema, metadata={"description": "Becomes the connection `tracker`, which the project tracks with."}
+    )
 
 
 class ProjectChangesSchema(StrictSchema):
@@ -153,6 +164,10 @@ class ProjectChangesSchema(StrictSchema):
     allow_local_deployments = fields.Boolean(metadata={"description": "For instance administrators."})
     quotas = fields.Nested(QuotaChangesSchema, metadata={"description": "For instance administrators."})
     storage_connection_id = fields.String(allow_none=True)
+    tracker_connection_id = fields.String(allow_none=True)
+    confirm = fields.String(
+        metadata={"description": "The project's slug, where another tracker leaves runs behind that stay there unseen."}
+    )
 
 
 class LastHealthSchema(Schema):

@@ -27,7 +27,16 @@ from modelyard.core import providers
 from modelyard.core.errors import PluginContractError, PluginTimeout, TooLarge
 from modelyard.core.plugin_guard import Guard
 from modelyard.core.plugin_providers import check_provider
-from modelyard.core.providers import BoundNotifier, BoundProvider, BoundStorage, BoundTarget, bind, check_path
+from modelyard.core.providers import (
+    BoundNotifier,
+    BoundProvider,
+    BoundStorage,
+    BoundTarget,
+    BoundTracker,
+    bind,
+    check_path,
+)
+from modelyard.core.tracking.entities import Query
 
 NOTIFICATION = Notification("id", "run.finished", "title", "text", 0)
 SPEC = ReplicaSpec("d1", "risk", 1, 0, Path("/replica"), Path("/model"))
@@ -139,15 +148,23 @@ class TestBind:
         assert type(bound(ScriptedNotifier)) is BoundNotifier
         assert type(bound(ScriptedTarget)) is BoundTarget
 
-    def test_a_tracker_comes_with_health_only(self, guard: Guard) -> None:
-        verbs = {verb: lambda self: None for verb in Tracker.__abstractmethods__ - {"health"}}
+    def test_a_trackers_verbs_are_guarded_and_their_answers_checked(self, guard: Guard) -> None:
+        verbs = {verb: lambda self, *args, **more: None for verb in Tracker.__abstractmethods__ - {"health"}}
         tracked = type("Tracked", (Scripted, Tracker), {"name": "tracked", "title": "Tracked", **verbs})
         tracked.script = {"health": Health(True)}  # type: ignore[attr-defined]
 
-        provider = bind(check_provider("tracker", "plugin", tracked), {}, {}, guard, "c1")
+        tracker = bind(check_provider("tracker", "plugin", tracked), {}, {}, guard, "c1")
 
-        assert type(provider) is BoundProvider
-        assert provider.health() == Health(True)
+        assert isinstance(tracker, BoundTracker)
+        assert tracker.health() == Health(True)
+        assert not tracker.is_direct
+        assert tracker.artifacts is None
+        assert tracker.delete_run_tag(1, "r", "k") is None
+        for verb, arguments in (("get_run", (1, "r")), ("search_runs", (1, Query())), ("metric_summaries", (1, []))):
+            with pytest.raises(PluginContractError, match=verb):
+                getattr(tracker, verb)(*arguments)
+        assert guard.failures[("plugin", "get_run")] == 1
+        assert not hasattr(tracker, "drop_everything")
 
     def test_wrong_settings_are_named(self, guard: Guard) -> None:
         entry = check_provider("storage", "plugin", ScriptedStorage)

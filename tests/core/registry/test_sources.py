@@ -28,6 +28,10 @@ def log_model(services: Services, editor: Actor, project: Project, run_id: str, 
     return services.logged_models.create(editor, project, wish)
 
 
+def resolve(services: Services, project: Project, source: str) -> str:
+    return resolve_source(services.connections.tracker_of(project), project, source)
+
+
 def path_of(uri: str) -> str:
     return uri.removeprefix("mlflow-artifacts:/")
 
@@ -42,8 +46,8 @@ def path_of(uri: str) -> str:
     ],
 )
 @on_sqlite
-def test_addresses_within_the_project(project: Project, source: str, path: str) -> None:
-    assert resolve_source(project, source) == path
+def test_addresses_within_the_project(services: Services, project: Project, source: str, path: str) -> None:
+    assert resolve(services, project, source) == path
 
 
 @pytest.mark.parametrize(
@@ -68,12 +72,12 @@ def test_all_others_are_refused_and_register_nothing(
     assert ModelVersion.select().count() == 0
 
 
-def test_a_run_of_the_project(project: Project, run_id: str) -> None:
-    assert resolve_source(project, f"runs:/{run_id}/model") == f"0/{run_id}/artifacts/model"
-    assert resolve_source(project, f"runs:/{run_id}/deep/er") == f"0/{run_id}/artifacts/deep/er"
+def test_a_run_of_the_project(services: Services, project: Project, run_id: str) -> None:
+    assert resolve(services, project, f"runs:/{run_id}/model") == f"0/{run_id}/artifacts/model"
+    assert resolve(services, project, f"runs:/{run_id}/deep/er") == f"0/{run_id}/artifacts/deep/er"
     for trick in ("..", "../../x", "a/../../b", "%2e%2e/a", "/etc", "a//b"):
         with pytest.raises(InvalidInput):
-            resolve_source(project, f"runs:/{run_id}/{trick}")
+            resolve(services, project, f"runs:/{run_id}/{trick}")
 
 
 def test_a_model_that_a_run_logged_is_found_by_its_name(
@@ -81,29 +85,29 @@ def test_a_model_that_a_run_logged_is_found_by_its_name(
 ) -> None:
     first = log_model(services, editor, project, run_id, "line")
     log_model(services, editor, project, run_id, "other")
-    assert resolve_source(project, f"runs:/{run_id}/line") == path_of(first.info.artifact_uri)
+    assert resolve(services, project, f"runs:/{run_id}/line") == path_of(first.info.artifact_uri)
     assert f"models/{first.info.model_id}/artifacts" in path_of(first.info.artifact_uri)
-    assert resolve_source(project, f"runs:/{run_id}/line/data") == f"{path_of(first.info.artifact_uri)}/data"
+    assert resolve(services, project, f"runs:/{run_id}/line/data") == f"{path_of(first.info.artifact_uri)}/data"
     second = log_model(services, editor, project, run_id, "line")
     LoggedModelRow.update(created_at_ms=LoggedModelRow.created_at_ms + 1).where(
         LoggedModelRow.public_id == second.info.model_id
     ).execute()
-    assert resolve_source(project, f"runs:/{run_id}/line") == path_of(second.info.artifact_uri)
+    assert resolve(services, project, f"runs:/{run_id}/line") == path_of(second.info.artifact_uri)
     services.logged_models.delete(editor, project, second.info.model_id)
-    assert resolve_source(project, f"runs:/{run_id}/line") == path_of(first.info.artifact_uri)
+    assert resolve(services, project, f"runs:/{run_id}/line") == path_of(first.info.artifact_uri)
     services.logged_models.delete(editor, project, first.info.model_id)
-    assert resolve_source(project, f"runs:/{run_id}/line") == f"0/{run_id}/artifacts/line"
+    assert resolve(services, project, f"runs:/{run_id}/line") == f"0/{run_id}/artifacts/line"
     with pytest.raises(InvalidInput):
-        resolve_source(project, f"runs:/{run_id}/line/../x")
+        resolve(services, project, f"runs:/{run_id}/line/../x")
 
 
 def test_a_logged_model_by_its_id(services: Services, editor: Actor, project: Project, run_id: str) -> None:
     model = log_model(services, editor, project, run_id, "line")
     source = f"models:/{model.info.model_id}"
-    assert resolve_source(project, source) == path_of(model.info.artifact_uri)
+    assert resolve(services, project, source) == path_of(model.info.artifact_uri)
     services.logged_models.delete(editor, project, model.info.model_id)
-    with pytest.raises(NotFound, match="no logged model"):
-        resolve_source(project, source)
+    with pytest.raises(NotFound, match="not found"):
+        resolve(services, project, source)
 
 
 def test_another_projects_runs_and_models_are_not_there(
@@ -118,6 +122,6 @@ def test_another_projects_runs_and_models_are_not_there(
         (other, f"runs:/{run_id}/line"), (other, f"models:/{model.info.model_id}"), (project, f"runs:/{foreign}/line"),
         (other, f"runs:/{'0' * 32}/line"), (other, f"models:/m-{'0' * 32}"),
     ]:  # fmt: skip
-        with pytest.raises(NotFound, match="There is no"):
-            resolve_source(project_, source)
-    assert resolve_source(project, f"runs:/{run_id}/smuggled") == f"0/{run_id}/artifacts/smuggled"
+        with pytest.raises(NotFound, match="not found"):
+            resolve(services, project_, source)
+    assert resolve(services, project, f"runs:/{run_id}/smuggled") == f"0/{run_id}/artifacts/smuggled"
