@@ -19,11 +19,13 @@ from modelyard.core.registry.models import (
     ModelVersionTag,
     RegisteredModel,
     StageChange,
+    is_prompt,
 )
 from modelyard.core.registry.models_service import (
     LONGEST_DESCRIPTION,
     check_stage,
     check_tag,
+    described,
     find_model,
     put_tag,
     refuse_if_deployed,
@@ -61,7 +63,8 @@ class ModelVersionService:
         """Register the files at `source` as the next version.
 
         `source` is ``mlflow-artifacts:/PATH``, ``runs:/RUN/PATH`` or ``models:/m-ID``, in this project; `InvalidInput`
-        for any other. Numbers count from 1 within the model and are never used again.
+        for any other, except that a prompt's may be anything. Numbers count from 1 within the model and are never used
+        again.
         """
         authorize(actor, project, "model.write")
         check_text(description, "description", longest=LONGEST_DESCRIPTION)
@@ -71,7 +74,8 @@ class ModelVersionService:
         check_text(logged_model_id, "model_id", longest=64)
         for key, value in (tags or {}).items():
             check_tag(key, value)
-        artifact_path = resolve_source(project, source)
+        is_of_prompt = is_prompt(find_model(project, model_name))
+        artifact_path = "" if is_of_prompt else resolve_source(project, source)
         with atomic():
             model = find_model(project, model_name, lock=True)
             number = model.last_version + 1
@@ -91,7 +95,8 @@ class ModelVersionService:
             )
             for key, value in (tags or {}).items():
                 ModelVersionTag.create(version=version, key=key, value=value)
-            self._record(actor, version, "created", {}, {"source": source, "run_id": run_id})
+            after = {"source": source, "run_id": run_id, **described(description, tags)}
+            self._record(actor, version, "created", {}, after)
             return version
 
     def list(self, actor: Actor, project: Project, model_name: str) -> Any:
@@ -209,7 +214,7 @@ class ModelVersionService:
         with atomic():
             version = find_version(project, model_name, number, lock=True)
             put_tag(ModelVersionTag, {"version": version.id, "key": key}, value)
-            self._record(actor, version, "tag_set", {}, {key: value[:200]})
+            self._record(actor, version, "tag_set", {}, {key: value})
 
     def delete_tag(self, actor: Actor, project: Project, model_name: str, number: int | str, key: str) -> None:
         """Remove one tag; silent where it is not set."""
@@ -251,8 +256,9 @@ class ModelVersionService:
                 self._record(actor, version, "alias_deleted", {"alias": alias, "version": version.number}, {})
 
     def _record(self, actor: Actor, version: ModelVersion, verb: str, before: Any, after: Any) -> None:
+        noun = "prompt_version" if is_prompt(version.model) else "model_version"
         self._events.record(
-            f"model_version.{verb}",
+            f"{noun}.{verb}",
             actor=actor,
             object_id=version.public_id,
             object_name=f"{version.model.name}/{version.number}",

@@ -74,14 +74,6 @@ def get_model_artifact(context: Context, request: GetModelArtifact) -> Response:
     return download(context, inside(model.info.artifact_uri, request.artifact_file_path))
 
 
-@endpoint("POST", "artifacts/presigned-upload-url")
-@endpoint("POST", "artifacts/presigned-download-url")
-def refuse_presigned(context: Context, request: Request) -> Answer:
-    """Tell a client to send and fetch through this server."""
-    del context, request
-    raise NotImplementedHere(THROUGH_THIS_SERVER)
-
-
 @endpoint("POST", "upload-artifact", is_upload=True)
 def upload_artifact(context: Context, request: UploadArtifact) -> Answer:
     """Store a file of a run."""

@@ -17,7 +17,7 @@ from modelyard.core.names import SLUG
 from modelyard.core.projects.access import authorize, bound_project
 from modelyard.web.context import actor, open_logged_project, services
 from modelyard.web.mlflow import artifacts, errors, router
-from modelyard.web.mlflow.errors import EndpointNotFound
+from modelyard.web.mlflow.errors import EndpointNotFound, NotImplementedHere
 from modelyard.web.mlflow.router import Context
 
 SERVER_VERSION = "3.3.0"
@@ -116,4 +116,6 @@ def _answer(context: Context, path: str) -> Response:
         raise EndpointNotFound(f"This server has no endpoint {request.method} /{path}.")
     if found["part"] == "mlflow-artifacts":
         return artifacts.answer(context, found["path"])
+    if found["path"].startswith("artifacts/presigned-"):
+        raise NotImplementedHere(artifacts.THROUGH_THIS_SERVER)
     return router.answer(context, found["path"])

@@ -108,5 +108,8 @@ def mlflow(live: str, wire: Wire, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     yield mlflow
     while mlflow.active_run():
         mlflow.end_run()
+    for thread in threading.enumerate():
+        if thread.name.startswith("link_prompt"):  # what a client does in the background, while there is a server
+            thread.join(10)
     mlflow.tracking.fluent._active_experiment_id = None
     mlflow.set_tracking_uri(None)

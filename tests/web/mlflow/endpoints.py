@@ -1,8 +1,8 @@
 """The endpoints of MLflow 3.17's own server by what they are for, as its protobuf descriptors and routes name them.
 
-CORE and CORE3 are what every client needs, OPT is for what clients can do without, UI for MLflow's own pages; EVALDS,
-SCORER, WS and RARE (gateway, budgets, guardrails, label schemas, review queues ...) are not here. Traces have tests of
-their own.
+CORE and CORE3 are what every client needs, OPT is for what clients can do without, UI for MLflow's own pages, WEBHOOK
+for webhooks; EVALDS, SCORER, WS and RARE (gateway, budgets, guardrails, label schemas, review queues ...) are not here.
+Traces have tests of their own.
 """
 
 from __future__ import annotations
@@ -180,6 +180,6 @@ PAGES GET 2.0/mlflow/gateway-proxy
 PAGES POST 2.0/mlflow/gateway-proxy
 """
 
-HERE = ("CORE", "CORE3", "OPT", "UI")
+HERE = ("CORE", "CORE3", "OPT", "UI", "WEBHOOK")
 ENDPOINTS = [tuple(line.split()) for line in _TABLE.strip().splitlines()]
 """(category, method, path behind ``/api/``) of each."""
