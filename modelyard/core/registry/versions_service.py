@@ -38,6 +38,7 @@ STAGES = ("None", "Staging", "Production", "Archived")
 LONGEST_ALIAS = 255
 LONGEST_SOURCE = 4096
 ALIAS = re.compile(r"[\w-]+")
+VERSION_SOURCE = re.compile(r"models:/(?P<model>[^/@]+)/(?P<number>[0-9]+)")
 RESERVED_ALIAS = re.compile(r"latest|v\d+", re.IGNORECASE)
 
 
@@ -62,9 +63,9 @@ class ModelVersionService:
     ) -> ModelVersion:
         """Register the files at `source` as the next version.
 
-        `source` is ``mlflow-artifacts:/PATH``, ``runs:/RUN/PATH`` or ``models:/m-ID``, in this project; `InvalidInput`
-        for any other, except that a prompt's may be anything. Numbers count from 1 within the model and are never used
-        again.
+        `source` is ``mlflow-artifacts:/PATH``, ``runs:/RUN/PATH``, ``models:/m-ID`` or another version as
+        ``models:/MODEL/NUMBER``, in this project; `InvalidInput` for any other, except that a prompt's may be anything.
+        Numbers count from 1 within the model and are never used again.
         """
         authorize(actor, project, "model.write")
         check_text(description, "description", longest=LONGEST_DESCRIPTION)
@@ -74,8 +75,9 @@ class ModelVersionService:
         check_text(logged_model_id, "model_id", longest=64)
         for key, value in (tags or {}).items():
             check_tag(key, value)
-        is_of_prompt = is_prompt(find_model(project, model_name))
-        artifact_path = "" if is_of_prompt else resolve_source(project, source)
+        artifact_path = _files_at(project, find_model(project, model_name), source)
+        if original := _copied(project, source):
+            run_id, logged_model_id = run_id or original.run_id, logged_model_id or original.logged_model_id
         with atomic():
             model = find_model(project, model_name, lock=True)
             number = model.last_version + 1
@@ -266,6 +268,24 @@ class ModelVersionService:
             before=before,
             after=after,
         )
+
+
+def _files_at(project: Project, model: RegisteredModel, source: str) -> str:
+    """Return the artifact path that a new version's `source` names; a prompt has no files."""
+    if is_prompt(model):
+        return ""
+    original = _copied(project, source)
+    if original is None:
+        return resolve_source(project, source)
+    if not original.artifact_path:
+        raise InvalidInput(f"The source {source[:200]!r} is a prompt's version, which has no files.", field="source")
+    return original.artifact_path
+
+
+def _copied(project: Project, source: str) -> ModelVersion | None:
+    """Return the version that ``models:/MODEL/NUMBER`` names."""
+    named = VERSION_SOURCE.fullmatch(source)
+    return find_version(project, named["model"], named["number"]) if named else None
 
 
 def find_version(project: Project, model_name: str, number: int | str, *, lock: bool = False) -> ModelVersion:

@@ -20,7 +20,10 @@ from modelyard.web.mlflow.router import Answer, Context, endpoint
 from modelyard.web.mlflow.runs import OfRun
 
 SCHEME = "mlflow-artifacts:/"
-THROUGH_THIS_SERVER = "Artifacts pass through this server in one piece: no part uploads, no presigned addresses."
+THROUGH_THIS_SERVER = "Artifacts pass through this server: it gives no presigned addresses."
+NOT_IN_PARTS = "Multipart upload is not supported for the current artifact repository: send the file in one piece."
+"""The client sends it whole only when it reads these first words."""
+
 TEXT_SUFFIXES = frozenset({"", ".txt", ".log", ".yaml", ".yml", ".json", ".md", ".py", ".csv", ".html", ".xml", ".js"})
 """Files that people look at are sent as plain text, so that no browser runs what an artifact says."""
 
@@ -109,7 +112,7 @@ def answer(context: Context, path: str) -> Response:
     """Answer the present request for ``/api/2.0/mlflow-artifacts/<path>``."""
     section, _, artifact = path.partition("/")
     if section in {"mpu", "presigned"}:
-        raise NotImplementedHere(THROUGH_THIS_SERVER)
+        raise NotImplementedHere(NOT_IN_PARTS if section == "mpu" else THROUGH_THIS_SERVER)
     if section == "artifacts" and artifact:
         return _transfer(context, artifact)
     if path == "artifacts" and request.method == "GET":
@@ -126,6 +129,9 @@ def _list_folder(context: Context, path: str) -> Response:
 
 
 def _transfer(context: Context, artifact: str) -> Response:
+    if request.query_string:
+        # The client leaves a question mark in a name as it is: what is before it would be another file.
+        raise InvalidInput(f"The address of {artifact[:200]!r} has a query; in a file's name write '?' as %3F.")
     if request.method == "GET":
         return download(context, artifact)
     if request.method == "PUT":
