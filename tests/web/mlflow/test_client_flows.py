@@ -1,4 +1,4 @@
-"""What people do with MLflow's client beside the first steps: searches, pages, models by alias, odd names, old ways."""
+"""What people log with MLflow's client beside the first steps: images, odd names, threads, large batches, old ways."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 import requests
-from mlflow.entities import Metric, Param, RunTag, ViewType
-from mlflow.exceptions import MlflowException, RestException
+from mlflow.exceptions import MlflowException
 
 pytestmark = [
     pytest.mark.parametrize("database_kind", ["sqlite"]),
@@ -20,141 +19,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
-
-
-# --- Searching -------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def runs(mlflow: Any) -> list[str]:
-    """Six runs, five of them in a search: what is odd about each is in the cases below."""
-    client = mlflow.MlflowClient()
-    found = []
-    for number in range(6):
-        run = client.create_run("0", start_time=1000 + number // 2, run_name=f"Run_{number}")
-        run_id = run.info.run_id
-        metrics = [Metric("loss", [1.0, 2.0, 2.0, math.nan, math.inf, 0.0][number], 1, 0)]
-        metrics += [Metric("val/auc.top 5", float(number), 1, 0)] if number != 3 else []
-        params = [Param("kind", ["Ada", "ada", "ADA's", 'say "hi"', "50%", "x"][number]), Param("a.b c", str(number))]
-        tags = [] if number == 4 else [RunTag("team-1", "blue" if number % 2 else "Blue")]
-        client.log_batch(run_id, metrics=metrics, params=params, tags=tags)
-        found.append(run_id)
-    client.set_terminated(found[0], "FINISHED", end_time=5000)
-    client.set_terminated(found[1], "FAILED")
-    client.delete_run(found[5])
-    return found
-
-
-SEARCHES = [
-    ("params.kind LIKE 'A%'", [0, 2]),
-    ("params.kind ILIKE 'a%'", [0, 1, 2]),
-    ("params.kind LIKE '50\\%'", []),
-    ("params.kind LIKE '50_'", [4]),
-    ('params.kind = "ADA\'s"', [2]),
-    ("params.kind = 'say \"hi\"'", [3]),
-    ("params.`a.b c` = '3'", [3]),
-    ("params.\"a.b c\" IN ('1', '2')", None),
-    ("metrics.`val/auc.top 5` >= 2 AND metrics.loss <= 2", [2]),
-    ("metrics.loss > 1e3", [4]),
-    ("metrics.loss != 2", [0, 3, 4]),
-    ("tags.`team-1` = 'Blue'", [0, 2]),
-    ("tags.`team-1` IS NULL", [4]),
-    ("tags.`team-1` IS NOT NULL AND params.kind != 'ada'", [0, 2, 3]),
-    ("attributes.status = 'FINISHED'", [0]),
-    ("status != 'RUNNING'", [0, 1]),
-    ("attributes.`run_name` ILIKE 'run\\_%'", []),
-    ("run_name LIKE 'Run%3'", [3]),
-    ("attributes.start_time >= 1001 AND start_time < 1002", [2, 3]),
-    ("end_time = 5000", [0]),
-    ("artifact_uri LIKE 'mlflow-artifacts:/0/%'", [0, 1, 2, 3, 4]),
-    ("", [0, 1, 2, 3, 4]),
-]
-
-
-def test_the_search_language(mlflow: Any, runs: list[str]) -> None:
-    for text, wanted in SEARCHES:
-        if wanted is None:
-            with pytest.raises(RestException) as refused:
-                mlflow.search_runs(["0"], text, output_format="list")
-            assert refused.value.error_code == "INVALID_PARAMETER_VALUE"
-            continue
-        found = mlflow.search_runs(["0"], text, output_format="list")
-        assert sorted(runs.index(run.info.run_id) for run in found) == wanted, text
-    by_id = mlflow.search_runs(["0"], f"run_id IN ('{runs[1]}', '{runs[3]}')", output_format="list")
-    assert {run.info.run_id for run in by_id} == {runs[1], runs[3]}
-    rest = mlflow.search_runs(["0"], f"attributes.run_id NOT IN ('{runs[1]}', '{runs[3]}')", output_format="list")
-    assert {run.info.run_id for run in rest} == {runs[0], runs[2], runs[4]}
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("metrics.loss = 'a'", "character 15"),
-        ("params.kind = 5", "params"),
-        ("status = 'FINISHED' OR status = 'FAILED'", "OR"),
-        ("params.kind LIKE", "params.kind LIKE"),
-        ("nothing.x = '1'", "nothing"),
-        ("status = 'FINISHED", "'FINISHED"),
-    ],
-)
-def test_a_bad_filter_says_where(mlflow: Any, text: str, said: str) -> None:
-    with pytest.raises(MlflowException) as refused:
-        mlflow.search_runs(["0"], text)
-    assert refused.value.error_code == "INVALID_PARAMETER_VALUE"
-    assert said in refused.value.message
-
-
-@pytest.mark.parametrize(
-    ("order", "wanted"),
-    [
-        (["start_time ASC", "params.`a.b c` DESC"], [1, 0, 3, 2, 4]),
-        (["metrics.loss DESC", "attributes.run_name ASC"], [4, 1, 2, 0, 3]),
-        (["metrics.loss ASC", "run_name DESC"], [0, 2, 1, 4, 3]),
-        (["metrics.`val/auc.top 5` DESC"], [4, 2, 1, 0, 3]),
-        (["tags.`team-1`", "start_time DESC", "run_name"], [2, 0, 3, 1, 4]),
-        (["attributes.status DESC", "run_name desc"], [4, 3, 2, 0, 1]),
-    ],
-)
-def test_orders_with_ties(mlflow: Any, runs: list[str], order: list[str], wanted: list[int]) -> None:
-    whole = [runs.index(run.info.run_id) for run in mlflow.search_runs(["0"], order_by=order, output_format="list")]
-    assert whole == wanted
-    client, paged, token = mlflow.MlflowClient(), [], None
-    while True:
-        page = client.search_runs(["0"], order_by=order, max_results=1, page_token=token)
-        paged += [runs.index(run.info.run_id) for run in page]
-        token = page.token
-        if not token:
-            break
-    assert paged == wanted
-
-
-def test_deep_pages_and_views(mlflow: Any, runs: list[str]) -> None:
-    client = mlflow.MlflowClient()
-    for number in range(60):
-        client.create_run("0", start_time=number + 1, tags={"many": "x"})
-    found, token = [], None
-    while True:
-        page = client.search_runs(["0"], "tags.many = 'x'", max_results=7, page_token=token)
-        found += [run.info.start_time for run in page]
-        token = page.token
-        if not token:
-            break
-    assert found == sorted(range(1, 61), reverse=True)
-    for view, wanted in ((ViewType.ACTIVE_ONLY, 5), (ViewType.DELETED_ONLY, 1), (ViewType.ALL, 6)):
-        assert len(client.search_runs(["0"], "params.kind LIKE '%'", view)) == wanted
-    client.restore_run(runs[5])
-    assert len(client.search_runs(["0"], "params.kind LIKE '%'", ViewType.DELETED_ONLY)) == 0
-    names = [client.create_experiment(f"exp {number}") for number in range(9)]
-    client.delete_experiment(names[0])
-    paged = client.search_experiments(max_results=3, order_by=["name DESC"])
-    assert [one.name for one in paged] == ["exp 8", "exp 7", "exp 6"]
-    more = client.search_experiments(max_results=3, order_by=["name DESC"], page_token=paged.token)
-    assert [one.name for one in more] == ["exp 5", "exp 4", "exp 3"]
-    deleted = client.search_experiments(ViewType.DELETED_ONLY, filter_string="name LIKE 'exp%'")
-    assert [one.name for one in deleted] == ["exp 0"]
-
-
-# --- Logging ---------------------------------------------------------------------------------------------------------
 
 
 def test_images_tables_and_files_of_odd_names(mlflow: Any, tmp_path: Path) -> None:
@@ -264,65 +128,6 @@ def test_system_metrics(mlflow: Any) -> None:
     assert len(metrics) > 3
 
 
-# --- Models ----------------------------------------------------------------------------------------------------------
-
-
-def test_a_model_by_alias_stage_and_number(mlflow: Any) -> None:
-    import numpy as np
-    from sklearn.linear_model import LinearRegression
-
-    features = np.arange(8.0).reshape(4, 2)
-    with mlflow.start_run() as run:
-        for slope in (1.0, 2.0):
-            info = mlflow.sklearn.log_model(
-                LinearRegression().fit(features, features[:, 0] * slope), name="line",
-                registered_model_name="line", pip_requirements=["scikit-learn"],
-            )  # fmt: skip
-    client = mlflow.MlflowClient()
-    client.set_registered_model_alias("line", "champion", 1)
-    client.transition_model_version_stage("line", "2", "Staging")
-    first, second = ([0.0, 2.0, 4.0, 6.0], [0.0, 4.0, 8.0, 12.0])
-    for uri, wanted in (
-        ("models:/line@champion", first),
-        ("models:/line/1", first),
-        ("models:/line/2", second),
-        ("models:/line/latest", second),
-        ("models:/line/Staging", second),
-        (info.model_uri, second),
-        (f"runs:/{run.info.run_id}/line", second),
-    ):
-        assert mlflow.pyfunc.load_model(uri).predict(features).tolist() == pytest.approx(wanted, abs=1e-9), uri
-    tags = mlflow.get_logged_model(info.model_id).tags
-    assert "mlflow.modelVersions" in tags
-    assert [one.version for one in client.search_model_versions("name = 'line'")] == ["2", "1"]
-    copied = client.copy_model_version("models:/line@champion", "copy")
-    assert (copied.name, copied.version) == ("copy", "1")
-    again = client.copy_model_version("models:/copy/1", "copy")
-    assert again.version == "2"
-    assert mlflow.pyfunc.load_model("models:/copy/2").predict(features).tolist() == pytest.approx(first, abs=1e-9)
-
-
-def test_autologging_of_lightgbm(mlflow: Any) -> None:
-    import lightgbm
-    import numpy as np
-
-    features = np.random.default_rng(0).normal(size=(60, 3))
-    data = lightgbm.Dataset(features, label=(features[:, 0] > 0).astype(float))
-    mlflow.lightgbm.autolog(log_input_examples=True)
-    try:
-        with mlflow.start_run() as run:
-            parameters = {"objective": "binary", "verbose": -1, "num_leaves": 4, "min_data_in_leaf": 2}
-            lightgbm.train(parameters, data, num_boost_round=5, valid_sets=[data], valid_names=["train"])
-    finally:
-        mlflow.lightgbm.autolog(disable=True)
-    found = mlflow.get_run(run.info.run_id)
-    assert found.data.params["num_leaves"] == "4"
-    assert len(mlflow.MlflowClient().get_metric_history(run.info.run_id, "train-binary_logloss")) == 5
-    assert len(found.outputs.model_outputs) == 1
-    files = [file.path for file in mlflow.MlflowClient().list_artifacts(run.info.run_id)]
-    assert "feature_importance_gain.png" in files
-
-
 def test_artifacts_in_parts_where_the_client_insists(
     mlflow: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -340,16 +145,17 @@ def test_artifacts_in_parts_where_the_client_insists(
     assert Path(got).read_bytes() == content
 
 
-def test_prompts(mlflow: Any) -> None:
-    first = mlflow.genai.register_prompt("greet", "Hi {{name}}", tags={"lang": "en"})
-    second = mlflow.genai.register_prompt("greet", [{"role": "user", "content": "Hello {{name}}"}])
-    assert (first.version, second.version) == (1, 2)
-    mlflow.genai.set_prompt_alias("greet", "live", 1)
-    loaded = mlflow.genai.load_prompt("prompts:/greet@live")
-    assert loaded.format(name="Ada") == "Hi Ada"
-    assert mlflow.genai.load_prompt("greet").format(name="Bo") == [{"role": "user", "content": "Hello Bo"}]
-    assert [prompt.name for prompt in mlflow.genai.search_prompts()] == ["greet"]
-    assert mlflow.MlflowClient().search_registered_models() == []
-    mlflow.genai.delete_prompt_alias("greet", "live")
-    with pytest.raises(MlflowException):
-        mlflow.genai.load_prompt("prompts:/greet@live")
+def test_what_is_not_here_fails_at_once(mlflow: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A status that the client would try again is never the answer: with a pause it would wait for minutes."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "100")
+    client = mlflow.MlflowClient()
+    for call in (
+        client.list_workspaces,
+        lambda: client.create_dataset("golden"),
+        lambda: client.search_datasets(),
+        lambda: client.search_mcp_servers(),
+        lambda: mlflow.genai.list_scorers(experiment_id="0"),
+    ):
+        with pytest.raises(MlflowException) as refused:
+            call()
+        assert refused.value.error_code in {"ENDPOINT_NOT_FOUND", "FEATURE_DISABLED"}, refused.value
