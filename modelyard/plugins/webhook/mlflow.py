@@ -41,7 +41,7 @@ class MlflowWebhookSettings(Schema):
         validate=validate.Length(max=1000),
         metadata={"title": "Secret", "description": "Each request is signed with it.", "secret": True},
     )
-    name = fields.String(load_default="", metadata={"title": "Name", **KEPT})
+    name = fields.String(load_default="", validate=validate.Length(max=63), metadata={"title": "Name", **KEPT})
     description = fields.String(
         load_default="", validate=validate.Length(max=1000), metadata={"title": "Description", **KEPT}
     )

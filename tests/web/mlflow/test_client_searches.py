@@ -73,46 +73,47 @@ def test_the_search_language(mlflow: Any, runs: list[str]) -> None:
     assert {run.info.run_id for run in rest} == {runs[0], runs[2], runs[4]}
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("metrics.loss = 'a'", "character 15"),
-        ("params.kind = 5", "params"),
-        ("status = 'FINISHED' OR status = 'FAILED'", "OR"),
-        ("params.kind LIKE", "params.kind LIKE"),
-        ("nothing.x = '1'", "nothing"),
-        ("status = 'FINISHED", "'FINISHED"),
-    ],
-)
-def test_a_bad_filter_says_where(mlflow: Any, text: str, said: str) -> None:
-    with pytest.raises(MlflowException) as refused:
-        mlflow.search_runs(["0"], text)
-    assert refused.value.error_code == "INVALID_PARAMETER_VALUE"
-    assert said in refused.value.message
+BAD_FILTERS = [
+    ("metrics.loss = 'a'", "character 15"),
+    ("params.kind = 5", "params"),
+    ("status = 'FINISHED' OR status = 'FAILED'", "OR"),
+    ("params.kind LIKE", "params.kind LIKE"),
+    ("nothing.x = '1'", "nothing"),
+    ("status = 'FINISHED", "'FINISHED"),
+]
 
 
-@pytest.mark.parametrize(
-    ("order", "wanted"),
-    [
-        (["start_time ASC", "params.`a.b c` DESC"], [1, 0, 3, 2, 4]),
-        (["metrics.loss DESC", "attributes.run_name ASC"], [4, 1, 2, 0, 3]),
-        (["metrics.loss ASC", "run_name DESC"], [0, 2, 1, 4, 3]),
-        (["metrics.`val/auc.top 5` DESC"], [4, 2, 1, 0, 3]),
-        (["tags.`team-1`", "start_time DESC", "run_name"], [2, 0, 3, 1, 4]),
-        (["attributes.status DESC", "run_name desc"], [4, 3, 2, 0, 1]),
-    ],
-)
-def test_orders_with_ties(mlflow: Any, runs: list[str], order: list[str], wanted: list[int]) -> None:
-    whole = [runs.index(run.info.run_id) for run in mlflow.search_runs(["0"], order_by=order, output_format="list")]
-    assert whole == wanted
-    client, paged, token = mlflow.MlflowClient(), [], None
-    while True:
-        page = client.search_runs(["0"], order_by=order, max_results=1, page_token=token)
-        paged += [runs.index(run.info.run_id) for run in page]
-        token = page.token
-        if not token:
-            break
-    assert paged == wanted
+def test_a_bad_filter_says_where(mlflow: Any) -> None:
+    for text, said in BAD_FILTERS:
+        with pytest.raises(MlflowException) as refused:
+            mlflow.search_runs(["0"], text)
+        assert refused.value.error_code == "INVALID_PARAMETER_VALUE", text
+        assert said in refused.value.message, text
+
+
+ORDERS = [
+    (["start_time ASC", "params.`a.b c` DESC"], [1, 0, 3, 2, 4]),
+    (["metrics.loss DESC", "attributes.run_name ASC"], [4, 1, 2, 0, 3]),
+    (["metrics.loss ASC", "run_name DESC"], [0, 2, 1, 4, 3]),
+    (["metrics.`val/auc.top 5` DESC"], [4, 2, 1, 0, 3]),
+    (["tags.`team-1`", "start_time DESC", "run_name"], [2, 0, 3, 1, 4]),
+    (["attributes.status DESC", "run_name desc"], [4, 3, 2, 0, 1]),
+]
+
+
+def test_orders_with_ties(mlflow: Any, runs: list[str]) -> None:
+    client = mlflow.MlflowClient()
+    for order, wanted in ORDERS:
+        whole = mlflow.search_runs(["0"], order_by=order, output_format="list")
+        assert [runs.index(run.info.run_id) for run in whole] == wanted, order
+        paged, token = [], None
+        while True:
+            page = client.search_runs(["0"], order_by=order, max_results=2, page_token=token)
+            paged += [runs.index(run.info.run_id) for run in page]
+            token = page.token
+            if not token:
+                break
+        assert paged == wanted, order
 
 
 def test_deep_pages_and_views(mlflow: Any, runs: list[str]) -> None:
