@@ -33,9 +33,13 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def deliver(services: Services) -> Any:
+def worker(services: Services) -> Worker:
+    return Worker(services, threads=1, lease_seconds=60, max_attempts=3)
+
+
+@pytest.fixture
+def deliver(worker: Worker) -> Any:
     """Do what the worker does until nothing is due."""
-    worker = Worker(services, threads=1, lease_seconds=60, max_attempts=3)
 
     def all_due() -> None:
         while worker.run_once():
@@ -183,11 +187,11 @@ def test_addresses_inside_are_not_reached(mlflow: Any) -> None:
 
 @on_sqlite
 def test_a_failure_is_tried_again_and_is_in_the_log(
-    mlflow: Any, wire: Wire, client: FlaskClient, receiver: Receiver, deliver: Any
+    mlflow: Any, wire: Wire, client: FlaskClient, receiver: Receiver, worker: Worker
 ) -> None:
     mlflow.MlflowClient().create_webhook("flaky", receiver.url("/503"), ["registered_model.created"])
     mlflow.MlflowClient().create_registered_model("risk")
-    deliver()
+    worker.run_once()
     organization, project = wire.prefix.split("/")[2:4]
     base = f"/api/v1/organizations/{organization}/projects/{project}"
     (delivery,) = client.get(f"{base}/deliveries", headers=wire.headers).get_json()["items"]
