@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 POSTGRESQL_VARIABLE = "MODELYARD_TEST_POSTGRESQL"
+OLDER_MLFLOW_VARIABLE = "MODELYARD_TEST_MLFLOW_312"
 NODE_MODULES_VARIABLE = "MODELYARD_TEST_NODE_MODULES"
 
 
@@ -54,6 +55,18 @@ def node_module(name: str) -> Path:
     modules = Path(os.environ.get(NODE_MODULES_VARIABLE) or Path(__file__).parent / "parts" / "node_modules")
     need((modules / name).is_dir(), f"no {name} from npm: cd tests/parts && npm ci --ignore-scripts")
     return modules / name
+
+
+@functools.cache
+def older_mlflow() -> Path:
+    """The folder of mlflow-skinny 3.12, to be put before what is installed."""
+    folder = os.environ.get(OLDER_MLFLOW_VARIABLE, "")
+    found = Path(folder, "mlflow").is_dir() if folder else False
+    need(
+        found,
+        f"no older client: pip install --no-deps --target DIR 'mlflow-skinny==3.12.*', {OLDER_MLFLOW_VARIABLE}=DIR",
+    )
+    return Path(folder)
 
 
 @functools.cache

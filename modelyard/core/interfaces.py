@@ -15,12 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+import msgspec
 from marshmallow import Schema
 
 from modelyard.core.tracking.entities import (
+    LIFECYCLE_STAGES,
     WHOLE_HISTORY,
     Change,
     DatasetInput,
+    DatasetSummary,
     Experiment,
     LoggedModel,
     LoggedModelQuery,
@@ -36,6 +39,7 @@ from modelyard.core.tracking.entities import (
     Run,
     RunInfo,
     Tag,
+    summaries_of,
 )
 
 
@@ -297,6 +301,23 @@ class Tracker(Provider):
         self, project_id: int, run_id: str, *, datasets: Sequence[DatasetInput] = (), models: Sequence[ModelInput] = ()
     ) -> None:
         """Note what an active run used; what it is known to use already stays as it is."""
+
+    def dataset_summaries(
+        self, project_id: int, experiment_ids: Sequence[str], *, max_results: int
+    ) -> list[DatasetSummary]:
+        """Return the datasets that runs of these experiments used, each once with each context, by name and digest.
+
+        This looks at all those runs; a tracker that can ask for less does.
+        """
+        query = Query(filter="datasets.name LIKE '%'", experiment_ids=experiment_ids, lifecycle_stages=LIFECYCLE_STAGES)
+        found: set[DatasetSummary] = set()
+        while True:
+            page = self.search_runs(project_id, query)
+            for run in page.items:
+                found.update(summaries_of(run))
+            if page.next_page_token is None:
+                return sorted(found, key=lambda one: (one.name, one.digest, one.context or ""))[:max_results]
+            query = msgspec.structs.replace(query, page_token=page.next_page_token)
 
     @abstractmethod
     def log_outputs(self, project_id: int, run_id: str, models: Sequence[ModelOutput]) -> None:

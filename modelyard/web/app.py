@@ -37,7 +37,7 @@ from modelyard.web.proxies import TrustedProxies
 log = structlog.get_logger("modelyard.access")
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-STREAMING = re.compile(r"^/serve/|api/2\.0/mlflow-artifacts/artifacts/")
+STREAMING = re.compile(r"^/serve/|api/2\.0/(?:mlflow-artifacts/artifacts/|mlflow/upload-artifact\Z)")
 
 
 def create_app(platform: Services) -> Flask:

@@ -185,6 +185,7 @@ ARTIFACTS = "mlflow-artifacts/artifacts"
 TAG: dict[str, Any] = {"key": "k-{role}", "value": "v"}
 MODEL, VERSION = {"name": "risk"}, {"name": "risk", "version": "1"}
 DOOMED = {"name": "doomed-wire-{role}"}
+NOWHERE, VERSION_CREATED = "http://127.0.0.1:9/hook", {"entity": "MODEL_VERSION", "action": "CREATED"}
 
 
 def _run_write(**body: Any) -> Row:
@@ -221,6 +222,17 @@ WIRE: dict[tuple[str, str], Row] = {
     ("POST", "runs/set-tag"): _run_write(run_id=RUN, **TAG),
     ("POST", "runs/delete-tag"): _run_write(run_id=RUN, key="k-{role}"),
     ("GET", "metrics/get-history"): Row("run.read", query={"run_id": RUN, "metric_key": "loss"}),
+    ("GET", "metrics/get-history-bulk"): Row("run.read", query={"run_id": RUN, "metric_key": "loss"}),
+    ("GET", "metrics/get-history-bulk-interval"): Row("run.read", query={"run_ids": RUN, "metric_key": "loss"}),
+    ("POST", "experiments/search-datasets"): Row("run.read", body={"experiment_ids": ["0"]}),
+    ("POST", "upload-artifact"): Row("artifact.write", query={"run_uuid": RUN, "path": "b.txt"}, body=b"x"),
+    ("GET", "logged-models/{model_id}/artifacts/files"): Row("artifact.read", query={"artifact_file_path": "a.txt"}),
+    ("POST", "webhooks"): Row("connection.write", body={"name": "wire", "url": NOWHERE, "events": [VERSION_CREATED]}),
+    ("GET", "webhooks"): Row("connection.read"),
+    ("GET", "webhooks/{webhook_id}"): Row("connection.read"),
+    ("PATCH", "webhooks/{webhook_id}"): Row("connection.write", body={"name": "renamed"}),
+    ("DELETE", "webhooks/{webhook_id}"): Row("connection.write", body={}),
+    ("POST", "webhooks/{webhook_id}/test"): Row("connection.write", body={}),
     ("GET", "artifacts/list"): Row("artifact.read", query={"run_id": RUN}),
     ("POST", "logged-models"): _run_write(experiment_id="0", name="wire"),
     ("POST", "logged-models/search"): Row("run.read", body={"experiment_ids": ["0"]}),

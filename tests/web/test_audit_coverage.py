@@ -19,10 +19,12 @@ LOGGED = (
     "/mlflow/runs/log-", "/mlflow/runs/outputs", "/mlflow/runs/set-tag", "/mlflow/runs/delete-tag",
     "/set-experiment-tag", "/delete-experiment-tag", "/mlflow/logged-models/{model_id}/tags",
     "/mlflow/logged-models/{model_id}/params", "/mlflow-artifacts/artifacts/",
+    "/mlflow/upload-artifact",
 )  # fmt: skip
 """What is logged to runs, experiments and logged models is no event: tracking would drown all else."""
 CHANGES_NOTHING = (
-    "/search", "/get-latest-versions", "/invocations", "/connections/test", "/connections/{connection_id}/test",
+    "/search", "/search-datasets", "/get-latest-versions", "/invocations", "/connections/test",
+    "/connections/{connection_id}/test", "/webhooks/{webhook_id}/test",
     "/runs/{run_id}/restore", "/mlflow/runs/restore", "/mlflow/model-versions/transition-stage", "/runs/{run_id}",
     "/sessions",
 )  # fmt: skip

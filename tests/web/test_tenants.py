@@ -84,6 +84,8 @@ def wire_routes() -> Iterator[Route]:
         yield Route(method, f"{base}/mlflow-artifacts/{path}", row, on_wire=True)
     run_file = Row("artifact.read", query={"run_id": tenants.RUN, "path": "a.txt"})
     yield Route("GET", "/mlflow/{organization}/{project}/get-artifact", run_file, on_wire=True)
+    version_file = Row("artifact.read", query={**tenants.VERSION, "path": "a.txt"})
+    yield Route("GET", "/mlflow/{organization}/{project}/model-versions/get-artifact", version_file, on_wire=True)
 
 
 def predictions() -> Route:
@@ -126,7 +128,8 @@ def names(services: Services, factories: Factories, project: Project, callers: d
     slug = project.organization.slug
     services.models.create(actor, project, name="risk")
     services.model_versions.create(actor, project, "risk", source="mlflow-artifacts:/m")
-    services.artifacts.write(actor, project, "files/a.txt", [b"hello"])
+    for folder in ("files", "m"):
+        services.artifacts.write(actor, project, f"{folder}/a.txt", [b"hello"])
     found = {}
     for role in CALLERS:
         made = services.runs.create(actor, project, NewRun(experiment_id="0", user_id="", start_time_ms=1))
@@ -134,6 +137,8 @@ def names(services: Services, factories: Factories, project: Project, callers: d
         services.runs.log_metric(actor, project, run_id, Metric("loss", 0.5, 1, 0))
         services.artifacts.write(actor, project, f"{root}/a.txt", [b"hello"])
         model = services.logged_models.create(actor, project, NewLoggedModel(experiment_id="0", name="m"))
+        root = model.info.artifact_uri.removeprefix("mlflow-artifacts:/")
+        services.artifacts.write(actor, project, f"{root}/a.txt", [b"hello"])
         experiment = services.experiments.create(actor, project, name=f"of {role}")
         for name in ("doomed", "doomed-wire", "wire-old", "wire-version"):
             services.models.create(actor, project, name=f"{name}-{role}")
@@ -150,6 +155,8 @@ def names(services: Services, factories: Factories, project: Project, callers: d
         project_event = Event.select().where(Event.project == project).first()
         deliveries = [failed_delivery(project_event) for _ in range(2)]
         shared = services.connections.create(actor, project.organization, name=f"shared-{role}", **wish)
+        wish |= {"provider": "mlflow_webhook", "settings": {"url": tenants.NOWHERE}, "subscriptions": ["model.*"]}
+        hook = services.connections.create(actor, project, name=f"hook-{role}", **wish)
         factories.user(f"joining-{role}")
         for name in ("leaving", "working"):
             member = factories.user(f"{name}-{role}")
@@ -162,7 +169,7 @@ def names(services: Services, factories: Factories, project: Project, callers: d
         found[role] = {
             "role": role, "organization": slug, "project": "churn", "username": f"leaving-{role}", "run_id": run_id,
             "model": "risk", "version": "1", "deployment": f"live-{role}", "connection_id": connection.public_id,
-            "shared_id": shared.public_id,
+            "shared_id": shared.public_id, "webhook_id": hook.public_id,
             "model_id": model.info.model_id, "experiment_id": experiment.experiment_id, "key": "loss",
             "delivery_id": deliveries[0], "other_delivery_id": deliveries[1], "token_id": "0" * 32, "plugin": "webhook",
             "user_token_id": user_token.split("_")[1],
@@ -309,7 +316,7 @@ def test_roles_may_what_the_policy_says(
 
 def test_writes_are_no_viewers(routes: list[Route]) -> None:
     reads = {"GET", "HEAD"}
-    searches = ("/search", "/get-latest-versions", "/invocations")
+    searches = ("/search", "/search-datasets", "/get-latest-versions", "/invocations")
     for route in routes:
         row = route.row
         if row.last:

@@ -19,6 +19,7 @@ from modelyard.core.deployments.wish import READY_WITHIN_SECONDS as READY_WITHIN
 from modelyard.core.deployments.wish import checked_settings, differences, settings_of, told
 from modelyard.core.errors import (
     AlreadyExists,
+    InvalidInput,
     InvalidTransition,
     NotFound,
     PermissionDenied,
@@ -232,8 +233,12 @@ class DeploymentService:
 
     def _find_version(self, actor: Actor, project: Project, model: str, version: str) -> ModelVersion:
         if version.isdecimal():
-            return self._versions.get(actor, project, model, version)
-        return self._versions.get_by_alias(actor, project, model, version.removeprefix("@"))
+            found = self._versions.get(actor, project, model, version)
+        else:
+            found = self._versions.get_by_alias(actor, project, model, version.removeprefix("@"))
+        if not found.artifact_path:
+            raise InvalidInput(f"{model!r} is a prompt: it has no files to deploy.", field="model")
+        return found
 
     def _record(self, actor: Actor, deployment: Deployment, verb: str, before: Any, after: Any) -> None:
         self._events.record(

@@ -22,7 +22,7 @@ from modelyard.core.errors import (
 from modelyard.core.events import Events
 from modelyard.core.identity import policy
 from modelyard.core.identity.actor import Actor
-from modelyard.core.interfaces import Health
+from modelyard.core.interfaces import Health, Notification
 from modelyard.core.names import check_slug, check_text
 from modelyard.core.projects.access import authorize, find_organization
 from modelyard.core.projects.connected import ConnectedProviders
@@ -76,6 +76,7 @@ class ConnectionService(ConnectedProviders):
         provider: str,
         settings: Mapping[str, Any],
         subscriptions: Sequence[str] | None = None,
+        enabled: bool = True,
         managed_by: str = BY_API,
     ) -> Connection:
         """Make a connection after the provider's schema has accepted its settings; nothing is called yet.
@@ -103,7 +104,7 @@ class ConnectionService(ConnectedProviders):
                     settings=plain,
                     encrypted_secrets=self._secrets.seal(secret),
                     subscriptions=told if kind == "notifier" else [],
-                    enabled=kind != "tracker",
+                    enabled=enabled and kind != "tracker",
                     managed_by=managed_by,
                 )
                 after = {"kind": kind, "provider": provider, "settings": sorted(plain)}
@@ -288,6 +289,14 @@ class ConnectionService(ConnectedProviders):
             raise
         _keep_health(connection, health)
         return health
+
+    def send(self, actor: Actor, place: Place, connection_id: str, notification: Notification) -> None:
+        """Send a notification through a notifier now, as a trial; raises what its plugin raises."""
+        _authorize(actor, place, "write")
+        connection = self._get(place, connection_id)
+        if connection.kind != "notifier":
+            raise InvalidInput(f"{connection.name!r} is a {connection.kind}, no notifier.")
+        self.bound(connection).send(notification)
 
     def health(self, actor: Actor, place: Place, connection_id: str) -> Connection:
         """Ask a saved connection for its health, keep what it says, and return the connection with it.

@@ -9,6 +9,8 @@ from peewee import BigIntegerField, CharField, ForeignKeyField, IntegerField, Te
 from modelyard.core.db import Table, new_id, now_ms
 from modelyard.core.projects.models import Project
 
+PROMPT_TAG = "mlflow.prompt.is_prompt"
+
 
 class RegisteredModel(Table):
     """A named line of versions. The counter numbers them and never goes back."""
@@ -37,8 +39,17 @@ class RegisteredModelTag(Table):
         indexes = ((("model", "key"), True),)
 
 
+def is_prompt(model: RegisteredModel) -> bool:
+    """Whether it is a prompt, which MLflow keeps as a model with that tag; its versions have a text and no files."""
+    tag = (RegisteredModelTag.key == PROMPT_TAG) & (RegisteredModelTag.value == "true")
+    return bool(RegisteredModelTag.select().where(RegisteredModelTag.model == model.id, tag).exists())
+
+
 class ModelVersion(Table):
-    """One version; `source` is where its files were logged, `artifact_path` the same place within the project."""
+    """One version; `source` is where its files were logged, `artifact_path` the same place within the project.
+
+    A version of a prompt has no files: its `artifact_path` is empty, and its `source` says nothing.
+    """
 
     public_id = CharField(max_length=32, unique=True, default=new_id)
     model = ForeignKeyField(RegisteredModel, on_delete="CASCADE", backref="versions")

@@ -15,7 +15,7 @@ from modelyard.core.identity.actor import Actor
 from modelyard.core.names import check_name, check_text
 from modelyard.core.projects.access import authorize
 from modelyard.core.projects.models import Project
-from modelyard.core.registry.models import ModelVersion, RegisteredModel, RegisteredModelTag
+from modelyard.core.registry.models import ModelVersion, RegisteredModel, RegisteredModelTag, is_prompt
 from modelyard.core.registry.search import find_models
 from modelyard.core.tracking.entities import Query
 
@@ -44,7 +44,7 @@ class ModelService:
                 model = RegisteredModel.create(project=project, name=name, description=description)
                 for key, value in (tags or {}).items():
                     RegisteredModelTag.create(model=model, key=key, value=value)
-                self._record(actor, model, "created", {}, {"name": name})
+                self._record(actor, model, "created", {}, {"name": name, **described(description, tags)})
                 return model
         except IntegrityError:
             raise AlreadyExists(f"Registered Model (name={name}) already exists.", field="name") from None
@@ -104,7 +104,7 @@ class ModelService:
             model = find_model(project, name, lock=True)
             put_tag(RegisteredModelTag, {"model": model.id, "key": key}, value)
             RegisteredModel.update(updated_at_ms=now_ms()).where(RegisteredModel.id == model.id).execute()
-            self._record(actor, model, "tag_set", {}, {key: value[:200]})
+            self._record(actor, model, "tag_set", {}, {key: value})
 
     def delete_tag(self, actor: Actor, project: Project, name: str, key: str) -> None:
         """Remove one tag; silent where it is not set."""
@@ -116,8 +116,9 @@ class ModelService:
                 self._record(actor, model, "tag_deleted", {"key": key}, {})
 
     def _record(self, actor: Actor, model: RegisteredModel, verb: str, before: Any, after: Any) -> None:
+        noun = "prompt" if is_prompt(model) else "model"
         self._events.record(
-            f"model.{verb}",
+            f"{noun}.{verb}",
             actor=actor,
             object_id=model.public_id,
             object_name=model.name,
@@ -125,6 +126,11 @@ class ModelService:
             before=before,
             after=after,
         )
+
+
+def described(description: str, tags: Mapping[str, str] | None) -> dict[str, Any]:
+    """Return what of these is given, for the event of what was made with them."""
+    return {key: value for key, value in (("description", description), ("tags", dict(tags or {}))) if value}
 
 
 def find_model(project: Project, name: str, *, lock: bool = False) -> RegisteredModel:

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from modelyard.core.projects.models import Project
-from modelyard.core.registry.models import ModelVersion, RegisteredModel
+from modelyard.core.registry.models import PROMPT_TAG, ModelVersion, RegisteredModel
 from modelyard.core.tracking.entities import Query
 from modelyard.core.tracking.filters import MODEL_VERSIONS, REGISTERED_MODELS, Comparison, parse_filter, parse_order_by
 from modelyard.core.tracking.paging import fingerprint
 from modelyard.core.tracking.search import page_of_keys
 from modelyard.core.tracking.sql import Clause, compare, order
 
-PROMPT_TAG = "mlflow.prompt.is_prompt"
 MODEL_COLUMNS = {
     "name": "m.name",
     "creation_timestamp": "m.created_at_ms",

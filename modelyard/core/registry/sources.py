@@ -56,7 +56,7 @@ def _path_of(uri: str, source: str) -> str:
     if not uri.startswith(ARTIFACTS_SCHEME):
         raise InvalidInput(
             f"The source {source[:200]!r} is not in this project.",
-            hint="Give mlflow-artifacts:/PATH, runs:/RUN/PATH or models:/m-ID of this project.",
+            hint="Give mlflow-artifacts:/PATH, runs:/RUN/PATH, models:/m-ID or models:/MODEL/NUMBER of this project.",
             field="source",
         )
     path = uri.removeprefix(ARTIFACTS_SCHEME)

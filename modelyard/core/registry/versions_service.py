@@ -20,11 +20,13 @@ from modelyard.core.registry.models import (
     ModelVersionTag,
     RegisteredModel,
     StageChange,
+    is_prompt,
 )
 from modelyard.core.registry.models_service import (
     LONGEST_DESCRIPTION,
     check_stage,
     check_tag,
+    described,
     find_model,
     put_tag,
     refuse_if_deployed,
@@ -37,6 +39,7 @@ STAGES = ("None", "Staging", "Production", "Archived")
 LONGEST_ALIAS = 255
 LONGEST_SOURCE = 4096
 ALIAS = re.compile(r"[\w-]+")
+VERSION_SOURCE = re.compile(r"models:/(?P<model>[^/@]+)/(?P<number>[0-9]+)")
 RESERVED_ALIAS = re.compile(r"latest|v\d+", re.IGNORECASE)
 
 
@@ -62,8 +65,9 @@ class ModelVersionService:
     ) -> ModelVersion:
         """Register the files at `source` as the next version.
 
-        `source` is ``mlflow-artifacts:/PATH``, ``runs:/RUN/PATH`` or ``models:/m-ID``, in this project; `InvalidInput`
-        for any other. Numbers count from 1 within the model and are never used again.
+        `source` is ``mlflow-artifacts:/PATH``, ``runs:/RUN/PATH``, ``models:/m-ID`` or another version as
+        ``models:/MODEL/NUMBER``, in this project; `InvalidInput` for any other, except that a prompt's may be anything.
+        Numbers count from 1 within the model and are never used again.
         """
         authorize(actor, project, "model.write")
         check_text(description, "description", longest=LONGEST_DESCRIPTION)
@@ -73,7 +77,9 @@ class ModelVersionService:
         check_text(logged_model_id, "model_id", longest=64)
         for key, value in (tags or {}).items():
             check_tag(key, value)
-        artifact_path = resolve_source(self._trackers(project), project, source)
+        artifact_path = self._files_at(project, find_model(project, model_name), source)
+        if original := _copied(project, source):
+            run_id, logged_model_id = run_id or original.run_id, logged_model_id or original.logged_model_id
         with atomic():
             model = find_model(project, model_name, lock=True)
             number = model.last_version + 1
@@ -93,7 +99,8 @@ class ModelVersionService:
             )
             for key, value in (tags or {}).items():
                 ModelVersionTag.create(version=version, key=key, value=value)
-            self._record(actor, version, "created", {}, {"source": source, "run_id": run_id})
+            after = {"source": source, "run_id": run_id, **described(description, tags)}
+            self._record(actor, version, "created", {}, after)
             return version
 
     def list(self, actor: Actor, project: Project, model_name: str) -> Any:
@@ -211,7 +218,7 @@ class ModelVersionService:
         with atomic():
             version = find_version(project, model_name, number, lock=True)
             put_tag(ModelVersionTag, {"version": version.id, "key": key}, value)
-            self._record(actor, version, "tag_set", {}, {key: value[:200]})
+            self._record(actor, version, "tag_set", {}, {key: value})
 
     def delete_tag(self, actor: Actor, project: Project, model_name: str, number: int | str, key: str) -> None:
         """Remove one tag; silent where it is not set."""
@@ -253,8 +260,9 @@ class ModelVersionService:
                 self._record(actor, version, "alias_deleted", {"alias": alias, "version": version.number}, {})
 
     def _record(self, actor: Actor, version: ModelVersion, verb: str, before: Any, after: Any) -> None:
+        noun = "prompt_version" if is_prompt(version.model) else "model_version"
         self._events.record(
-            f"model_version.{verb}",
+            f"{noun}.{verb}",
             actor=actor,
             object_id=version.public_id,
             object_name=f"{version.model.name}/{version.number}",
@@ -262,6 +270,25 @@ class ModelVersionService:
             before=before,
             after=after,
         )
+
+    def _files_at(self, project: Project, model: RegisteredModel, source: str) -> str:
+        """Return the artifact path that a new version's `source` names; a prompt has no files."""
+        if is_prompt(model):
+            return ""
+        original = _copied(project, source)
+        if original is None:
+            return resolve_source(self._trackers(project), project, source)
+        if not original.artifact_path:
+            raise InvalidInput(
+                f"The source {source[:200]!r} is a prompt's version, which has no files.", field="source"
+            )
+        return original.artifact_path
+
+
+def _copied(project: Project, source: str) -> ModelVersion | None:
+    """Return the version that ``models:/MODEL/NUMBER`` names."""
+    named = VERSION_SOURCE.fullmatch(source)
+    return find_version(project, named["model"], named["number"]) if named else None
 
 
 def find_version(project: Project, model_name: str, number: int | str, *, lock: bool = False) -> ModelVersion:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -29,6 +30,7 @@ from modelyard.core.testing.tracker_cases import (
 from modelyard.core.tracking.entities import (
     Dataset,
     DatasetInput,
+    DatasetSummary,
     LoggedModelQuery,
     Metric,
     MetricOrder,
@@ -293,6 +295,28 @@ class TrackerContract(MetricContract, ProviderContract):
         assert run.inputs.dataset_inputs == [given]
         assert run.inputs.model_inputs == [ModelInput(model_id)]
         assert run.outputs.model_outputs == [ModelOutput(model_id, 3)]
+
+    def test_datasets_of_experiments_are_named_once(self, tracker: Tracker, project_id: int) -> None:
+        other = tracker.create_experiment(project_id, name="other").experiment_id
+        for number, experiment_id in enumerate(["0", "0", other]):
+            run_id = self.new_run(tracker, project_id, experiment_id)
+            used = [
+                DatasetInput(Dataset("b", "x1", "local", "{}"), [Tag("mlflow.data.context", f"c{number % 2}")]),
+                DatasetInput(Dataset("a", "x2", "local", "{}"), []),
+            ]
+            tracker.log_inputs(project_id, run_id, datasets=used)
+        first = [
+            DatasetSummary("0", "a", "x2"),
+            DatasetSummary("0", "b", "x1", "c0"),
+            DatasetSummary("0", "b", "x1", "c1"),
+        ]
+        second = [DatasetSummary(other, "a", "x2"), DatasetSummary(other, "b", "x1", "c0")]
+
+        for summaries in (tracker.dataset_summaries, partial(Tracker.dataset_summaries, tracker)):
+            assert summaries(project_id, ["0"], max_results=9) == first
+            assert summaries(project_id, ["0"], max_results=2) == first[:2]
+            assert set(summaries(project_id, ["0", other], max_results=9)) == {*first, *second}
+            assert summaries(project_id, ["77"], max_results=9) == []
 
     # --- Searching runs ----------------------------------------------------------------------------------------------
 

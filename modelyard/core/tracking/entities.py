@@ -8,7 +8,7 @@ left out. Times are integer milliseconds. A metric's value is a number, or one o
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from msgspec import Struct
@@ -23,6 +23,7 @@ MODEL_STATUSES = ("PENDING", "READY", "UPLOAD_FAILED")
 LIFECYCLE_STAGES = ("active", "deleted")
 DEFAULT_EXPERIMENT_ID = "0"
 RUN_NAME_TAG = "mlflow.runName"
+CONTEXT_TAG = "mlflow.data.context"
 
 
 def as_number(value: float, is_nan: int = 0) -> Number:
@@ -262,6 +263,22 @@ class Query(Struct, kw_only=True):
     page_token: str | None = None
     experiment_ids: Sequence[str] | None = None
     lifecycle_stages: Sequence[str] = ("active",)
+
+
+class DatasetSummary(Struct, frozen=True, omit_defaults=True):
+    """A dataset as the runs of an experiment used it; `context` is the tag ``mlflow.data.context``, None without."""
+
+    experiment_id: str
+    name: str
+    digest: str
+    context: str | None = None
+
+
+def summaries_of(run: Run) -> Iterator[DatasetSummary]:
+    """Yield what a run says of the datasets that it used."""
+    for given in run.inputs.dataset_inputs:
+        context = next((tag.value for tag in given.tags if tag.key == CONTEXT_TAG), None)
+        yield DatasetSummary(run.info.experiment_id, given.dataset.name, given.dataset.digest, context)
 
 
 class DatasetFilter(Struct):

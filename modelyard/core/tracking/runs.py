@@ -17,6 +17,7 @@ from modelyard.core.tracking.entities import (
     WHOLE_HISTORY,
     Change,
     DatasetInput,
+    DatasetSummary,
     Metric,
     MetricSummary,
     MetricWindow,
@@ -31,6 +32,8 @@ from modelyard.core.tracking.entities import (
     Tag,
 )
 from modelyard.core.tracking.limits import (
+    MAX_DATASET_SUMMARIES,
+    MAX_EXPERIMENTS_SUMMARIZED,
     MAX_ID_LENGTH,
     MAX_TAG_VALUE_LENGTH,
     check_batch,
@@ -168,6 +171,16 @@ class RunService(TrackingService):
         """Note the datasets and logged models that a run used."""
         check_dataset_inputs(datasets)
         self._writing(actor, project).log_inputs(project.id, run_id, datasets=datasets, models=models)
+
+    def dataset_summaries(self, actor: Actor, project: Project, experiment_ids: Sequence[str]) -> list[DatasetSummary]:
+        """Return at most 1000 of the datasets that runs of these experiments used, each once with each context."""
+        if not 1 <= len(experiment_ids) <= MAX_EXPERIMENTS_SUMMARIZED:
+            raise InvalidInput(
+                f"1 to {MAX_EXPERIMENTS_SUMMARIZED} experiments can be asked for at once. Got {len(experiment_ids)}."
+            )
+        return self._reading(actor, project).dataset_summaries(
+            project.id, experiment_ids, max_results=MAX_DATASET_SUMMARIES
+        )
 
     def log_outputs(self, actor: Actor, project: Project, run_id: str, models: Sequence[ModelOutput]) -> None:
         """Note the logged models that a run made."""

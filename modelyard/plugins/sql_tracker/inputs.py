@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 from modelyard.core.db import now_ms
 from modelyard.core.interfaces import Tracker
-from modelyard.core.tracking.entities import Dataset, DatasetInput, ModelInput, ModelOutput
-from modelyard.core.tracking.sql import execute
+from modelyard.core.tracking.entities import CONTEXT_TAG, Dataset, DatasetInput, DatasetSummary, ModelInput, ModelOutput
+from modelyard.core.tracking.limits import parse_experiment_id
+from modelyard.core.tracking.sql import execute, marks
 from modelyard.plugins.sql_tracker.rows import keys_of_models, touch_active_run, transaction
-
-CONTEXT_TAG = "mlflow.data.context"
 
 
 class InputVerbs(Tracker):
@@ -41,6 +40,20 @@ class InputVerbs(Tracker):
                     "INSERT INTO run_model_input (run_id, model_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
                     (run_key, keys[model.model_id]),
                 )
+
+    def dataset_summaries(
+        self, project_id: int, experiment_ids: Sequence[str], *, max_results: int
+    ) -> list[DatasetSummary]:
+        """Read them from the inputs of the experiments' runs."""
+        numbers = [parse_experiment_id(experiment_id) for experiment_id in experiment_ids]
+        rows = execute(
+            "SELECT number, name, digest, context FROM (SELECT DISTINCT e.number, d.name, d.digest, i.context"
+            " FROM experiment e JOIN run r ON r.experiment_id = e.id JOIN run_input i ON i.run_id = r.id"
+            f" JOIN dataset d ON d.id = i.dataset_id WHERE e.project_id = ? AND e.number IN ({marks(len(numbers))}))"
+            " AS used ORDER BY name, digest, COALESCE(context, ''), number LIMIT ?",
+            (project_id, *numbers, max_results),
+        ).fetchall()
+        return [DatasetSummary(str(number), *more) for number, *more in rows]
 
     def log_outputs(self, project_id: int, run_id: str, models: Sequence[ModelOutput]) -> None:
         """Write the edges; the same model at the same step is one."""

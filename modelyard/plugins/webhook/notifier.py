@@ -14,10 +14,9 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from modelyard import Health, Notification, Notifier, PluginRefused, PluginUnavailable
-from modelyard.core import outgoing
+from modelyard import Health, Notification, Notifier, PluginRefused
+from modelyard.plugins.webhook.posting import SCHEMES, WITHOUT_USER, post, probe
 
-TRY_AGAIN = frozenset({408, 425, 429})
 MOST_BODY_BYTES = 256 * 1024
 SIGNING_PREFIX = "whsec_"
 RESERVED = ("connection", "content-length", "content-type", "host", "transfer-encoding", "user-agent")
@@ -44,9 +43,9 @@ class WebhookSettings(Schema):
 
     url = fields.Url(
         required=True,
-        schemes={"http", "https"},
+        schemes=SCHEMES,
         require_tld=False,
-        validate=validate.Regexp(r"https?://[^/@]*(?:/|\Z)", re.IGNORECASE, error="Give no user or password in it."),
+        validate=WITHOUT_USER,
         metadata={"title": "Address", "description": "Gets a POST with a CloudEvents 1.0 document in JSON."},
     )
     token = fields.String(
@@ -100,11 +99,7 @@ class Webhook(Notifier):
 
     def health(self) -> Health:
         """Whether a connection, TLS included, can be made; nothing is sent."""
-        try:
-            outgoing.probe(self.settings["url"], timeout_seconds=4.0)
-        except (outgoing.AddressRefused, outgoing.Unreachable) as exc:
-            return Health(False, str(exc))
-        return Health(True)
+        return probe(self.settings["url"])
 
     def send(self, notification: Notification) -> None:
         """Post the notification; its id is in the header `webhook-id`, the same over all attempts."""
@@ -116,17 +111,7 @@ class Webhook(Notifier):
         }
         if self.settings["token"]:
             headers[self.settings["token_header"]] = self.settings["token"]
-        try:
-            answer = outgoing.request(
-                "POST",
-                self.settings["url"],
-                body=body,
-                headers=headers,
-                timeout_seconds=self.settings["timeout_seconds"],
-            )
-        except outgoing.Unreachable as exc:
-            raise PluginUnavailable(exc.message, plugin=self.name, operation="send") from None
-        self._check(answer)
+        post(self.settings["url"], body, headers, timeout_seconds=self.settings["timeout_seconds"])
 
     def _signed(self, message_id: str, body: bytes) -> dict[str, str]:
         """Make the headers of Standard Webhooks; without a secret there is no signature among them."""
@@ -140,21 +125,6 @@ class Webhook(Notifier):
         ]
         headers = {"webhook-id": message_id, "webhook-timestamp": seconds}
         return headers | ({"webhook-signature": " ".join(signatures)} if signatures else {})
-
-    def _check(self, answer: outgoing.Answer) -> None:
-        status = answer.status
-        if 200 <= status < 300:
-            return
-        text = " ".join(answer.body[:300].decode("utf-8", "replace").split())
-        said = f"The webhook answered {status}{f': {text}' if text else ''}"
-        if 300 <= status < 400:
-            place = next((value for name, value in answer.headers.items() if name.lower() == "location"), "nowhere")
-            said = f"The webhook answered {status}, a redirect to {place:.200}, which is not followed"
-            raise PluginRefused(said, plugin=self.name, operation="send", hint="Give the address that it leads to.")
-        if status in TRY_AGAIN or status >= 500:
-            later = answer.retry_after_seconds
-            raise PluginUnavailable(said, plugin=self.name, operation="send", retry_after_seconds=later)
-        raise PluginRefused(said, plugin=self.name, operation="send", hint="Check the address and the token.")
 
 
 def _body(notification: Notification) -> bytes:

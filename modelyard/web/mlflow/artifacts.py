@@ -19,6 +19,10 @@ from modelyard.web.mlflow.errors import EndpointNotFound, NotImplementedHere
 from modelyard.web.mlflow.router import Answer, Context, endpoint
 from modelyard.web.mlflow.runs import OfRun
 
+THROUGH_THIS_SERVER = "Artifacts pass through this server: it gives no presigned addresses."
+NOT_IN_PARTS = "Multipart upload is not supported for the current artifact repository: send the file in one piece."
+"""The client sends it whole only when it reads these first words."""
+
 TEXT_SUFFIXES = frozenset({"", ".txt", ".log", ".yaml", ".yml", ".json", ".md", ".py", ".csv", ".html", ".xml", ".js"})
 """Files that people look at are sent as plain text, so that no browser runs what an artifact says."""
 
@@ -38,6 +42,19 @@ class ListModelArtifacts(Request):
     page_token: str = ""
 
 
+class GetModelArtifact(Request):
+    """Fields of logged-models/{model_id}/artifacts/files."""
+
+    model_id: Required
+    artifact_file_path: Required
+
+
+class UploadArtifact(OfRun, kw_only=True):
+    """Fields of upload-artifact, in its query string."""
+
+    path: Required
+
+
 @endpoint("GET", "artifacts/list")
 def list_run_artifacts(context: Context, request: ListArtifacts) -> Answer:
     """Answer the files in a folder of a run."""
@@ -50,6 +67,21 @@ def list_model_artifacts(context: Context, request: ListModelArtifacts) -> Answe
     """Answer the files in a folder of a logged model."""
     model = context.services.logged_models.get(context.actor, context.project, request.model_id)
     return _listing(context, model.info.artifact_uri, request.artifact_directory_path)
+
+
+@endpoint("GET", "logged-models/{model_id}/artifacts/files")
+def get_model_artifact(context: Context, request: GetModelArtifact) -> Response:
+    """Answer a file of a logged model."""
+    model = context.services.logged_models.get(context.actor, context.project, request.model_id)
+    return download(context, path_of(model.info.artifact_uri, request.artifact_file_path))
+
+
+@endpoint("POST", "upload-artifact", is_upload=True)
+def upload_artifact(context: Context, request: UploadArtifact) -> Answer:
+    """Store a file of a run."""
+    run = context.services.runs.get(context.actor, context.project, request.run())
+    _receive(context, path_of(run.info.artifact_uri, request.path))
+    return {}
 
 
 def _listing(context: Context, root_uri: str, path: str) -> Answer:
@@ -68,9 +100,7 @@ def answer(context: Context, path: str) -> Response:
     """Answer the present request for ``/api/2.0/mlflow-artifacts/<path>``."""
     section, _, artifact = path.partition("/")
     if section in {"mpu", "presigned"}:
-        raise NotImplementedHere(
-            "Artifacts pass through this server in one piece: no part uploads, no presigned addresses."
-        )
+        raise NotImplementedHere(NOT_IN_PARTS if section == "mpu" else THROUGH_THIS_SERVER)
     if section == "artifacts" and artifact:
         return _transfer(context, artifact)
     if path == "artifacts" and request.method == "GET":
@@ -87,19 +117,27 @@ def _list_folder(context: Context, path: str) -> Response:
 
 
 def _transfer(context: Context, artifact: str) -> Response:
-    artifacts, actor, project = context.services.artifacts, context.actor, context.project
+    if request.query_string:
+        # The client leaves a question mark in a name as it is: what is before it would be another file.
+        raise InvalidInput(f"The address of {artifact[:200]!r} has a query; in a file's name write '?' as %3F.")
     if request.method == "GET":
         return download(context, artifact)
     if request.method == "PUT":
-        request.max_content_length = context.services.settings.server.max_artifact_bytes + 1
-        # Without a length an upload that broke off looks like one that ended: only an empty file may come so, because
-        # the client's HTTP library leaves out the length 0.
-        artifacts.write(actor, project, artifact, _sent(), size_bytes=request.content_length or 0)
+        _receive(context, artifact)
         return json_answer({})
     if request.method == "DELETE":
-        artifacts.delete(actor, project, artifact)
+        context.services.artifacts.delete(context.actor, context.project, artifact)
         return json_answer({})
     raise EndpointNotFound(f"An artifact takes GET, PUT and DELETE, not {request.method}.")
+
+
+def _receive(context: Context, artifact: str) -> None:
+    """Store the request's body as a file."""
+    request.max_content_length = context.services.settings.server.max_artifact_bytes + 1
+    # Without a length an upload that broke off looks like one that ended: only an empty file may come so, because the
+    # client's HTTP library leaves out the length 0.
+    size_bytes = request.content_length or 0
+    context.services.artifacts.write(context.actor, context.project, artifact, _sent(), size_bytes=size_bytes)
 
 
 def _sent() -> Iterator[bytes]:
@@ -135,6 +173,19 @@ def run_artifact(context: Context) -> Response:
         raise InvalidInput("Missing value for required parameter 'run_id' or 'path'.")
     run = context.services.runs.get(context.actor, context.project, run_id)
     return download(context, path_of(run.info.artifact_uri, path))
+
+
+def version_artifact(context: Context) -> Response:
+    """Answer the present request for ``model-versions/get-artifact?name=&version=&path=``."""
+    name, number, path = (request.args.get(field) for field in ("name", "version", "path"))
+    if not name or not number or not path:
+        raise InvalidInput("Missing value for required parameter 'name', 'version' or 'path'.")
+    version = context.services.model_versions.get(context.actor, context.project, name, number)
+    return download(context, f"{version.artifact_path}/{path}")
+
+
+DOWNLOADS = {"get-artifact": run_artifact, "model-versions/get-artifact": version_artifact}
+"""What browsers fetch by a path of its own."""
 
 
 def json_answer(values: Answer) -> Response:

@@ -243,7 +243,8 @@ def get_model_version(context: Context, request: VersionByNumber) -> Answer:
 @endpoint("GET", "model-versions/get-download-uri")
 def get_model_version_download_uri(context: Context, request: VersionByNumber) -> Answer:
     """Answer where the version's files are."""
-    return {"artifact_uri": ARTIFACT_SCHEME + _find(context, request).artifact_path}
+    version = _find(context, request)
+    return {"artifact_uri": ARTIFACT_SCHEME + version.artifact_path if version.artifact_path else version.source}
 
 
 @endpoint("PATCH", "model-versions/update")

@@ -8,7 +8,8 @@ MLflow's::
         context.services.runs.delete(context.actor, context.project, request.run_id)
         return {}
 
-Parts of a path in braces (``logged-models/{model_id}``) become fields of the request. What it returns is sent as JSON.
+Parts of a path in braces (``logged-models/{model_id}``) become fields of the request. What it returns is sent as JSON,
+unless it is a response already.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from modelyard.web.mlflow.decoding import Decoder
 from modelyard.web.mlflow.errors import EndpointNotFound
 
 Answer = Mapping[str, Any]
-Handler = TypeVar("Handler", bound=Callable[..., Answer])
+Handler = TypeVar("Handler", bound=Callable[..., Answer | Response])
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +45,24 @@ class Context:
 class Endpoint:
     """One row of the table."""
 
-    handler: Callable[[Context, Any], Answer]
+    handler: Callable[[Context, Any], Answer | Response]
     decoder: Decoder
     path: str
+    is_upload: bool = False
 
 
 _plain: dict[tuple[str, str], Endpoint] = {}
 _templates: list[tuple[str, tuple[str, ...], Endpoint]] = []
 
 
-def endpoint(method: str, path: str) -> Callable[[Handler], Handler]:
-    """Enter the decorated handler for the path behind ``/api/2.0/mlflow/``."""
+def endpoint(method: str, path: str, *, is_upload: bool = False) -> Callable[[Handler], Handler]:
+    """Enter the decorated handler for the path behind ``/api/2.0/mlflow/``.
+
+    The body of an upload is left to the handler; its request comes from the query string.
+    """
 
     def keep(handler: Handler) -> Handler:
-        row = Endpoint(handler, Decoder(get_type_hints(handler)["request"]), path)
+        row = Endpoint(handler, Decoder(get_type_hints(handler)["request"]), path, is_upload)
         if "{" in path:
             _templates.append((method, tuple(path.split("/")), row))
         else:
@@ -90,12 +95,15 @@ def answer(context: Context, path: str) -> Response:
     """Answer the present request, which is for the endpoint of that path."""
     row, fields = find(request.method, path)
     g.operation = f"mlflow {row.path}"
-    decoded = _decode(row.decoder, fields)
-    return Response(msgspec.json.encode(row.handler(context, decoded)), content_type="application/json")
+    answered = row.handler(context, _decode(row, fields))
+    if isinstance(answered, Response):
+        return answered
+    return Response(msgspec.json.encode(answered), content_type="application/json")
 
 
-def _decode(decoder: Decoder, fields: Mapping[str, str]) -> Any:
-    if request.method == "GET":
+def _decode(row: Endpoint, fields: Mapping[str, str]) -> Any:
+    decoder = row.decoder
+    if request.method == "GET" or row.is_upload:
         return decoder.query(request.args, fields)
     data = request.get_data()
     if not data and request.args:

@@ -17,7 +17,7 @@ from modelyard.core.names import SLUG
 from modelyard.core.projects.access import authorize, bound_project
 from modelyard.web.context import actor, open_logged_project, services
 from modelyard.web.mlflow import artifacts, errors, router
-from modelyard.web.mlflow.errors import EndpointNotFound
+from modelyard.web.mlflow.errors import EndpointNotFound, NotImplementedHere
 from modelyard.web.mlflow.router import Context
 
 SERVER_VERSION = "3.3.0"
@@ -50,7 +50,8 @@ def register(app: Flask) -> None:
         ("/mlflow/<organization>/<project>/<anypath:path>", _in_project),
         ("/api/<any('2.0', '3.0'):version>/<anypath:path>", _in_bound_project),
         ("/ajax-api/<any('2.0', '3.0'):version>/<anypath:path>", _in_bound_project),
-        ("/<any('version', 'health', 'get-artifact'):path>", _on_bare_host),
+        ("/<any('version', 'health', 'get-artifact', 'graphql'):path>", _on_bare_host),
+        ("/model-versions/<any('get-artifact'):path>", _on_bare_host),
     ):
         blueprint.add_url_rule(rule, view_func=view, methods=METHODS, merge_slashes=False)
     app.register_blueprint(blueprint)
@@ -76,7 +77,9 @@ def _in_bound_project(version: str, path: str) -> Response:
 
 
 def _on_bare_host(path: str) -> Response:
-    return _probe(path) or _answer(_bound_context(), path)
+    del path
+    whole = request.path.lstrip("/")
+    return _probe(whole) or _answer(_bound_context(), whole)
 
 
 def _probe(path: str) -> Response | None:
@@ -105,11 +108,14 @@ def _bound_context() -> Context:
 
 
 def _answer(context: Context, path: str) -> Response:
-    if path == "get-artifact" and request.method == "GET":
-        return artifacts.run_artifact(context)
+    download = artifacts.DOWNLOADS.get(path)
+    if download is not None and request.method == "GET":
+        return download(context)
     found = _API.fullmatch(path)
     if found is None or found["version"] != "2.0":
         raise EndpointNotFound(f"This server has no endpoint {request.method} /{path}.")
     if found["part"] == "mlflow-artifacts":
         return artifacts.answer(context, found["path"])
+    if found["path"].startswith("artifacts/presigned-"):
+        raise NotImplementedHere(artifacts.THROUGH_THIS_SERVER)
     return router.answer(context, found["path"])

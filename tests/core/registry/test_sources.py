@@ -60,7 +60,8 @@ def test_addresses_within_the_project(services: Services, project: Project, sour
         "mlflow-artifacts:/a\\..\\b", "mlflow-artifacts:/a\0b", "mlflow-artifacts:/a\nb",
         "mlflow-artifacts:/\ud800", "mlflow-artifacts://host/..", "mlflow-artifacts:/" + "a" * 5000,
         "runs:/", "runs:/abc/model", f"runs:/{'0' * 32}", f"runs:/{'0' * 32}/", f"runs:/{'G' * 32}/model",
-        "models:/risk/1", "models:/risk@champion", "models:/m-123", f"models:/m-{'0' * 32}/x",
+        "models:/risk@champion", "models:/risk/latest", "models:/risk/-1", "models:/../risk/1",
+        "models:/m-123", f"models:/m-{'0' * 32}/x",
     ],
 )  # fmt: skip
 @on_sqlite
@@ -125,3 +126,45 @@ def test_another_projects_runs_and_models_are_not_there(
         with pytest.raises(NotFound, match="not found"):
             resolve(services, project_, source)
     assert resolve(services, project, f"runs:/{run_id}/smuggled") == f"0/{run_id}/artifacts/smuggled"
+
+
+def test_another_version_of_the_project(
+    services: Services, editor: Actor, project: Project, risk: object, run_id: str
+) -> None:
+    first = services.model_versions.create(
+        editor, project, "risk", source="mlflow-artifacts:/a", run_id=run_id, logged_model_id="m-1"
+    )
+    services.models.create(editor, project, name="copy")
+    made = services.model_versions.create(editor, project, "copy", source="models:/risk/1")
+    assert (made.artifact_path, made.run_id, made.logged_model_id) == ("a", first.run_id, "m-1")
+    other = services.model_versions.create(editor, project, "copy", source="models:/copy/1", run_id="b" * 32)
+    assert (other.number, other.artifact_path, other.run_id) == (2, "a", "b" * 32)
+    for missing in ("models:/risk/2", "models:/none/1"):
+        with pytest.raises(NotFound):
+            services.model_versions.create(editor, project, "copy", source=missing)
+
+
+@on_sqlite
+def test_another_projects_version_is_not_found(
+    services: Services, editor: Actor, project: Project, risk: object, factories: Factories
+) -> None:
+    owner = factories.user()
+    elsewhere = factories.project(owner=owner)
+    actor = factories.actor(owner)
+    services.models.create(actor, elsewhere, name="theirs")
+    services.model_versions.create(actor, elsewhere, "theirs", source="mlflow-artifacts:/a")
+    with pytest.raises(NotFound):
+        services.model_versions.create(editor, project, "risk", source="models:/theirs/1")
+
+
+@on_sqlite
+def test_a_prompt_has_no_files(services: Services, editor: Actor, project: Project, risk: object) -> None:
+    services.models.create(editor, project, name="greet", tags={"mlflow.prompt.is_prompt": "true"})
+    made = services.model_versions.create(editor, project, "greet", source="prompt-template")
+    assert (made.source, made.artifact_path) == ("prompt-template", "")
+    with pytest.raises(InvalidInput, match="no files"):
+        services.model_versions.create(editor, project, "risk", source="models:/greet/1")
+    Project.update(allow_local_deployments=True).execute()
+    local = Project.get_by_id(project.id)
+    with pytest.raises(InvalidInput, match="no files"):
+        services.deployments.create(editor, local, name="live", model="greet", version="1", target="local_process")

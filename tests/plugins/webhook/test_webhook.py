@@ -3,10 +3,8 @@
 import base64
 import json
 import socket
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -21,52 +19,9 @@ from modelyard.core.providers import BoundNotifier, bind, validate_settings
 from modelyard.core.testing import NotifierContract, NotifierOutageContract
 from modelyard.core.testing.notifier import notification
 from modelyard.plugins.webhook.notifier import MOST_BODY_BYTES, Webhook
+from tests.receiver import Receiver, receiving
 
 SECRET, OTHER = (f"whsec_{base64.b64encode(letter * 32).decode()}" for letter in (b"a", b"b"))
-
-
-class Receiver(ThreadingHTTPServer):
-    """Answers each path as it says: /200, /404/text, /redirect, /reset, /slow."""
-
-    request_queue_size = 64
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.requests: list[tuple[str, dict[str, str], bytes]] = []
-        self.released = threading.Event()
-
-    def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.server_port}{path}"
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Resets are part of the tests."""
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-        what, _, text = self.path[1:].partition("/")
-        if what == "reset":
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-            self.connection.close()
-            return
-        if what == "slow":
-            self.server.released.wait(30)
-            what = "200"
-        what, _, wait = what.partition("-")
-        self.send_response(307 if what == "redirect" else int(what))
-        if what == "redirect":
-            self.send_header("Location", "http://169.254.169.254/latest")
-        if wait:
-            self.send_header("Retry-After", wait)
-        self.end_headers()
-        self.wfile.write(text.encode())
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name for it
-        """Keep the tests' output quiet."""
 
 
 @pytest.fixture(autouse=True)
@@ -81,13 +36,8 @@ def policy() -> Iterator[None]:
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     outgoing.set_policy(outgoing.OutgoingPolicy.of("127.0.0.0/8"))
-    with Receiver() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with receiving() as server:
         yield server
-        server.released.set()
-        server.shutdown()
-        thread.join(10)
 
 
 def webhook(url: str, **settings: Any) -> Webhook:

@@ -83,7 +83,7 @@ def live(app: Flask) -> Iterator[str]:
     """The address of a real server of the application."""
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
@@ -108,5 +108,9 @@ def mlflow(live: str, wire: Wire, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     yield mlflow
     while mlflow.active_run():
         mlflow.end_run()
+    mlflow.clear_active_model()
+    for thread in threading.enumerate():
+        if thread.name.startswith("link_prompt"):  # what a client does in the background, while there is a server
+            thread.join(10)
     mlflow.tracking.fluent._active_experiment_id = None
     mlflow.set_tracking_uri(None)

@@ -192,7 +192,6 @@ def test_refusals(wire: Wire) -> None:
         ("POST", "nothing/here", {}, 404, "ENDPOINT_NOT_FOUND", "nothing/here"),
         ("GET", "runs/create", {}, 404, "ENDPOINT_NOT_FOUND", "GET runs/create"),
         ("POST", "traces", {}, 404, "ENDPOINT_NOT_FOUND", "traces"),
-        ("POST", "webhooks", {}, 404, "ENDPOINT_NOT_FOUND", "webhooks"),
         ("DELETE", "logged-models//tags/a", {}, 404, "ENDPOINT_NOT_FOUND", "logged-models"),
     ]
     for method, path, body, status, code, part in cases:
