@@ -1,6 +1,6 @@
 """The MLflow wire: a project as a tracking server to an unmodified MLflow client, over the same services as the API."""
 
-from modelyard.web.mlflow import experiments, logged_models, registry, runs
+from modelyard.web.mlflow import assessments, experiments, logged_models, registry, runs, traces
 from modelyard.web.mlflow.routes import register
 
-__all__ = ["experiments", "logged_models", "register", "registry", "runs"]
+__all__ = ["assessments", "experiments", "logged_models", "register", "registry", "runs", "traces"]

@@ -9,6 +9,7 @@ MLflow's::
         return {}
 
 Parts of a path in braces (``logged-models/{model_id}``) become fields of the request. What it returns is sent as JSON.
+Endpoints of MLflow's API 3.0 say so (``3.0/traces``); all others are of 2.0.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ _templates: list[tuple[str, tuple[str, ...], Endpoint]] = []
 
 
 def endpoint(method: str, path: str) -> Callable[[Handler], Handler]:
-    """Enter the decorated handler for the path behind ``/api/2.0/mlflow/``."""
+    """Enter the decorated handler for the path behind ``/api/2.0/mlflow/``, or ``3.0/`` and that behind it."""
 
     def keep(handler: Handler) -> Handler:
         row = Endpoint(handler, Decoder(get_type_hints(handler)["request"]), path)
