@@ -230,3 +230,25 @@ def _is_key(key: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def in_tree_order(spans: Sequence[Span]) -> list[tuple[Span, int]]:
+    """Return each span with its depth, behind its parent and before its parent's next child.
+
+    A span whose parent is not there is a root; so is one of a ring, which no root leads to.
+    """
+    children: defaultdict[str | None, list[Span]] = defaultdict(list)
+    known = {span.span_id for span in spans}
+    for span in spans:
+        children[span.parent_span_id if span.parent_span_id in known else None].append(span)
+    found: list[tuple[Span, int]] = []
+    seen: set[str] = set()
+    for root in (*children[None], *spans):
+        waiting = [(root, 0)]
+        while waiting:
+            span, depth = waiting.pop()
+            if span.span_id not in seen:
+                seen.add(span.span_id)
+                found.append((span, depth))
+                waiting += [(child, depth + 1) for child in reversed(children[span.span_id])]
+    return found
