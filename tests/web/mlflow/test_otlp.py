@@ -163,41 +163,51 @@ def test_protobuf_comes_packed_and_plain(wire: Wire, encoding: str, pack: Any) -
     assert [one["name"] for one in trace(wire)["spans"]] == ["one"]
 
 
+def nested_protobuf() -> bytes:
+    """A span with a value that is nested deeper than protobuf reads."""
+    message = ExportTraceServiceRequest()
+    one = message.resource_spans.add().scope_spans.add().spans.add()
+    one.trace_id, one.span_id = bytes.fromhex(TRACE_ID), bytes.fromhex(SPAN_ID)
+    value = one.attributes.add().value
+    for _ in range(200):
+        value = value.array_value.values.add()
+    return message.SerializeToString()
+
+
 BOMB = gzip.compress(b"\0" * 64 * 1024 * 1024)
 DEEP: Any = {"stringValue": "x"}
 for _ in range(200):
     DEEP = {"arrayValue": {"values": [DEEP]}}
 
 
-@pytest.mark.parametrize(
-    ("data", "headers", "status", "message"),
-    [
-        (b"\xff\xff\xff", {"Content-Type": "application/x-protobuf"}, 400, "no OTLP trace export"),
-        (b"{", {}, 400, "no OTLP trace export in JSON"),
-        (b"[]", {}, 400, "no OTLP trace export in JSON"),
-        (b'{"resourceSpans": [3]}', {}, 400, "no OTLP trace export in JSON"),
-        (b"", {"Content-Type": "text/plain"}, 400, "Invalid Content-Type"),
-        (b"xx", {"Content-Encoding": "gzip"}, 400, "is no gzip"),
-        (gzip.compress(b"{}")[:-9], {"Content-Encoding": "gzip"}, 400, "is no whole gzip"),
-        (b"{}", {"Content-Encoding": "br"}, 400, "Unsupported Content-Encoding 'br'"),
-        (BOMB, {"Content-Encoding": "gzip"}, 413, "more than"),
-        (export(span(), span(traceId="")), {}, 400, "Invalid trace_id ''"),
-        (export(span(), span(traceId="0" * 32)), {}, 400, "Invalid trace_id"),
-        (export(span(), span(spanId="ab")), {}, 400, "Invalid span_id 'ab'"),
-        (export(span(), span(spanId="zz")), {}, 400, "no OTLP trace export in JSON"),
-        (export(span(), span(startTimeUnixNano=str(2**64 - 1))), {}, 400, "Invalid time"),
-        (export(span(), span(attributes=[{"key": "k", "value": DEEP}])), {}, 400, "no OTLP trace export in JSON"),
-        (export(span()), {"x-mlflow-experiment-id": "77"}, 404, "No Experiment with id=77"),
-        (export(span()), {"x-mlflow-experiment-id": "x"}, 400, "Invalid experiment ID"),
-    ],
-)
-def test_a_bad_export_is_refused_and_leaves_nothing(
-    wire: Wire, data: Any, headers: dict[str, str], status: int, message: str
-) -> None:
-    headers = {"Content-Type": "application/json", **headers}
-    answer = send(wire, data, headers.pop("Content-Type"), **headers)
-    assert answer.status_code == status
-    assert message in answer.get_json()["message"]
+BAD: list[tuple[Any, dict[str, str], int, str]] = [
+    (b"\xff\xff\xff", {"Content-Type": "application/x-protobuf"}, 400, "no OTLP trace export"),
+    (nested_protobuf(), {"Content-Type": "application/x-protobuf"}, 400, "no OTLP trace export"),
+    (b"{", {}, 400, "no OTLP trace export in JSON"),
+    (b"[]", {}, 400, "no OTLP trace export in JSON"),
+    (b'{"resourceSpans": [3]}', {}, 400, "no OTLP trace export in JSON"),
+    (b"", {"Content-Type": "text/plain"}, 400, "Invalid Content-Type"),
+    (b"xx", {"Content-Encoding": "gzip"}, 400, "is no gzip"),
+    (gzip.compress(b"{}")[:-9], {"Content-Encoding": "gzip"}, 400, "is no whole gzip"),
+    (b"{}", {"Content-Encoding": "br"}, 400, "Unsupported Content-Encoding 'br'"),
+    (BOMB, {"Content-Encoding": "gzip"}, 413, "more than"),
+    (export(span(), span(traceId="")), {}, 400, "Invalid trace_id ''"),
+    (export(span(), span(traceId="0" * 32)), {}, 400, "Invalid trace_id"),
+    (export(span(), span(spanId="ab")), {}, 400, "Invalid span_id 'ab'"),
+    (export(span(), span(spanId="zz")), {}, 400, "no OTLP trace export in JSON"),
+    (export(span(), span(startTimeUnixNano=str(2**64 - 1))), {}, 400, "Invalid time"),
+    (export(span(), span(attributes=[{"key": "k", "value": DEEP}])), {}, 400, "no OTLP trace export in JSON"),
+    (export(span()), {"x-mlflow-experiment-id": "77"}, 404, "No Experiment with id=77"),
+    (export(span()), {"x-mlflow-experiment-id": "x"}, 400, "Invalid experiment ID"),
+]
+
+
+def test_a_bad_export_is_refused_and_leaves_nothing(wire: Wire) -> None:
+    for data, given, status, message in BAD:
+        headers = {"Content-Type": "application/json", **given}
+        answer = send(wire, data, headers.pop("Content-Type"), **headers)
+        assert answer.status_code == status, message
+        assert message in answer.get_json()["message"]
     for table in ("trace", "span", "trace_tag"):
         assert database.execute_sql(f"SELECT count(*) FROM {table}").fetchone()[0] == 0
 
