@@ -11,7 +11,7 @@ from modelyard.core.errors import Conflict, InvalidInput
 from modelyard.core.identity.actor import Actor
 from modelyard.core.projects.access import authorize
 from modelyard.core.projects.models import Project
-from modelyard.core.tracking.limits import MAX_KEY_LENGTH, MAX_TAG_VALUE_LENGTH, check_length
+from modelyard.core.tracking.limits import INT64, MAX_KEY_LENGTH, MAX_TAG_VALUE_LENGTH, check_length
 from modelyard.core.tracking.service import TRANSACTIONAL, TrackingService
 from modelyard.core.tracking.trace_entities import (
     ASSESSMENT_KINDS,
@@ -92,6 +92,8 @@ def check_assessment(given: Assessment) -> Assessment:
     check_length("source_id", given.source_id or "", MAX_NAME_LENGTH)
     for what in ("assessment_id", "span_id", "overrides"):
         check_length(what, getattr(given, what) or "", MAX_ID_LENGTH)
+    if isinstance(given.value, int) and given.value not in INT64:
+        raise InvalidInput("Invalid value of an assessment: an integer must be of 64 bits.")
     for what in ("value", "error", "metadata"):
         check_length(what, msgspec.json.encode(getattr(given, what)).decode(), MAX_TEXT_LENGTH)
     check_length("rationale", given.rationale or "", MAX_TEXT_LENGTH)

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from modelyard.core.tracking.limits import MAX_KEY_LENGTH, MAX_TAG_VALUE_LENGTH, check_key
+from modelyard.core.tracking.limits import INT64, MAX_KEY_LENGTH, MAX_TAG_VALUE_LENGTH, check_key
 from modelyard.core.tracking.trace_entities import (
     COST_KEY,
     NAME_TAG,
@@ -165,7 +165,9 @@ def numbers_of(value: Any) -> dict[str, float]:
 
 
 def _is_finite_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool) and value in INT64
 
 
 def total_usage(spans: Sequence[tuple[str, str | None, str | None]]) -> dict[str, dict[str, float]]:

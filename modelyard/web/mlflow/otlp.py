@@ -16,6 +16,7 @@ from flask import Response, g, request
 
 from modelyard.core.errors import InvalidInput, TooLarge
 from modelyard.core.tracking.entities import DEFAULT_EXPERIMENT_ID, as_number
+from modelyard.core.tracking.limits import INT64
 from modelyard.core.tracking.trace_entities import (
     SPAN_STATUSES,
     TRACE_ID_PREFIX,
@@ -213,9 +214,12 @@ def _unwrapped(value: Any) -> Any:
         found = msgspec.json.decode(value)
     except (msgspec.MsgspecError, RecursionError):
         return value
-    return found if _depth_is_within(found, MAX_DEPTH) and "\\u0000" not in value else value
+    return found if _can_be_sent(found, MAX_DEPTH) and "\\u0000" not in value else value
 
 
-def _depth_is_within(value: Any, limit: int) -> bool:
+def _can_be_sent(value: Any, depth: int) -> bool:
+    """Say whether a value is nested no deeper, and has only integers that protobuf has."""
+    if isinstance(value, int):
+        return value in INT64
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return limit > 0 and all(_depth_is_within(child, limit - 1) for child in children)
+    return depth > 0 and all(_can_be_sent(child, depth - 1) for child in children)

@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 
 from modelyard.core.errors import InvalidInput
-from modelyard.core.tracking.limits import INT64
 from modelyard.core.tracking.trace_entities import (
     SOURCE_TYPES,
     SPAN_STATUSES,
@@ -301,9 +300,9 @@ def _any_value(value: Any) -> dict[str, Any]:
         return {}
     if isinstance(value, bool):
         return {"bool_value": value}
-    if isinstance(value, int) and value in INT64:
+    if isinstance(value, int):
         return {"int_value": str(value)}
-    if isinstance(value, int | float):
+    if isinstance(value, float):
         return {"double_value": value}
     if isinstance(value, str):
         return {"string_value": value}

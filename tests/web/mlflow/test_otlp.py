@@ -214,11 +214,14 @@ def test_a_bad_export_is_refused_and_leaves_nothing(wire: Wire) -> None:
 
 def test_text_that_is_json_is_unpacked_unless_it_is_too_deep(wire: Wire) -> None:
     deep = "[" * 60 + "]" * 60
-    pairs = [text("list", "[1]"), text("text", '"x"'), text("number", "1"), text("deep", deep), text("broken", "{")]
+    kept = {"number": "1", "deep": deep, "broken": "{", "huge": f"[{10**400}]", "nul": '"\\u0000"'}
+    pairs = [text("list", "[1]"), text("text", '"x"'), *(text(key, value) for key, value in kept.items())]
+    pairs.append(text("mlflow.chat.tokenUsage", f'{{"input_tokens": {2**70}, "output_tokens": 1}}'))
     assert send(wire, export(span(attributes=pairs))).status_code == 200
     values = {pair["key"]: pair["value"] for pair in trace(wire)["spans"][0]["attributes"]}
     assert values["list"] == {"array_value": {"values": [{"int_value": "1"}]}}
-    assert [values[key]["string_value"] for key in ("text", "number", "deep", "broken")] == ["x", "1", deep, "{"]
+    assert values["text"] == {"string_value": "x"}
+    assert {key: values[key]["string_value"] for key in kept} == kept
 
 
 def test_two_projects_may_have_the_same_trace(wire: Wire, factories: Factories) -> None:
