@@ -114,13 +114,11 @@ def aggregate(project_id: int, query: TraceMetricsQuery) -> list[TraceMetric]:
     where = join(_conditions(project_id, query, view), " AND ")
     columns = ", ".join([*(f"{group} AS g{place}" for place, group in enumerate(groups)), f"{metric.value} AS v"])
     by = ", ".join(f"g{place}" for place in range(len(groups)))
-    partition = f"PARTITION BY {by}" if by else ""
     present = " AND ".join(f"{column} IS NOT NULL" for column in ("v", *(f"g{n}" for n in range(len(groups)))))
     made = [_aggregation(given, is_distinct=query.metric == "session_count") for given in query.aggregations]
     rows = execute(
         f"WITH found AS (SELECT {columns} {view.source}{metric.source} WHERE {where.sql}),"
-        f" ranked AS (SELECT found.*, ROW_NUMBER() OVER ({partition} ORDER BY v) - 1 AS place,"
-        f" COUNT(*) OVER ({partition}) - 1 AS last FROM found WHERE {present})"
+        f" ranked AS (SELECT found.*{_ranks(query, by)} FROM found WHERE {present})"
         f" SELECT {by}{', ' if by else ''}{', '.join(clause.sql for clause in made)} FROM ranked"
         + (f" GROUP BY {by} ORDER BY {by}" if by else "")
         + " LIMIT ?",
@@ -128,6 +126,14 @@ def aggregate(project_id: int, query: TraceMetricsQuery) -> list[TraceMetric]:
     ).fetchall()
     found = [_point(query, names, row) for row in rows]
     return [point for point in found if point.values]
+
+
+def _ranks(query: TraceMetricsQuery, by: str) -> str:
+    """Number the values of each group, where a percentile asks for it: that is the dearest part."""
+    if all(given.kind != "PERCENTILE" for given in query.aggregations):
+        return ""
+    part = f"PARTITION BY {by}" if by else ""
+    return f", ROW_NUMBER() OVER ({part} ORDER BY v) - 1 AS place, COUNT(*) OVER ({part}) - 1 AS last"
 
 
 def _checked(query: TraceMetricsQuery) -> tuple[_View, _Metric]:
