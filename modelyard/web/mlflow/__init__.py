@@ -1,6 +1,6 @@
 """The MLflow wire: a project as a tracking server to an unmodified MLflow client, over the same services as the API."""
 
-from modelyard.web.mlflow import assessments, experiments, logged_models, registry, runs, traces
+from modelyard.web.mlflow import assessments, experiments, logged_models, registry, runs, trace_metrics, traces
 from modelyard.web.mlflow.routes import register
 
-__all__ = ["assessments", "experiments", "logged_models", "register", "registry", "runs", "traces"]
+__all__ = ["assessments", "experiments", "logged_models", "register", "registry", "runs", "trace_metrics", "traces"]

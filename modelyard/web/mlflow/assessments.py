@@ -9,7 +9,8 @@ from modelyard.core.errors import InvalidInput
 from modelyard.core.tracking.trace_entities import AssessmentChange
 from modelyard.web.mlflow.decoding import Required
 from modelyard.web.mlflow.router import Answer, Context, endpoint
-from modelyard.web.mlflow.trace_values import AssessmentValue, show_assessment
+from modelyard.web.mlflow.trace_answers import show_assessment
+from modelyard.web.mlflow.trace_values import AssessmentValue
 from modelyard.web.mlflow.traces import OfTrace, kept
 
 _HUMP = re.compile(r"(?<=[a-z])([A-Z])")

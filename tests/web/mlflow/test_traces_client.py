@@ -250,3 +250,25 @@ def test_filters_and_numbers_are_compared(tracing: Any) -> None:
     )
     counts = {point.dimensions["span_type"]: point.values["COUNT"] for point in points}
     assert counts == {"LLM": 4.0, "RETRIEVER": 4.0, "UNKNOWN": 4.0}
+
+
+@on_sqlite
+def test_an_evaluation_assesses_its_traces(tracing: Any) -> None:
+    from mlflow.genai.scorers import scorer
+
+    @scorer
+    def exact(outputs: Any, expectations: dict[str, Any]) -> bool:
+        return bool(outputs == expectations["expected_response"])
+
+    @tracing.trace
+    def predict(question: str) -> str:
+        return question.upper()
+
+    data = [{"inputs": {"question": "a"}, "expectations": {"expected_response": expected}} for expected in ("A", "B")]
+    result = tracing.genai.evaluate(data=data, predict_fn=predict, scorers=[exact])
+    assert result.metrics == {"exact/mean": 0.5}
+    found = tracing.search_traces(locations=["0"], run_id=result.run_id, return_type="list")
+    assert sorted(one.value for trace in found for one in trace.info.assessments if one.name == "exact") == [
+        False,
+        True,
+    ]
