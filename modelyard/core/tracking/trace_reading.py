@@ -65,6 +65,14 @@ def find_trace(project_id: int, trace_id: str) -> int:
     return found[0]
 
 
+def read_trace(key: int, trace_id: str) -> Trace:
+    """Return the trace of this key, or refuse where it is gone meanwhile."""
+    found = read_traces([key])
+    if not found:
+        raise no_trace(trace_id)
+    return found[0]
+
+
 def read_traces(keys: Sequence[int]) -> list[Trace]:
     """Return the traces of these keys, in this order; one that is gone meanwhile is left out."""
     rows = {row[0]: row for row in _rows(_TRACES, keys)}

@@ -21,7 +21,14 @@ from modelyard.core.tracking.trace_entities import (
     TraceMetricsQuery,
 )
 from modelyard.core.tracking.trace_metrics import aggregate
-from modelyard.core.tracking.trace_reading import find_trace, find_traces, is_complete, read_spans, read_traces
+from modelyard.core.tracking.trace_reading import (
+    find_trace,
+    find_traces,
+    is_complete,
+    read_spans,
+    read_trace,
+    read_traces,
+)
 from modelyard.core.tracking.trace_search import FROM, correlate, find_traces_by, scope
 from modelyard.core.tracking.trace_service import TracingService, check_count, check_free, check_trace
 from modelyard.core.tracking.trace_spans import updates_of
@@ -73,12 +80,12 @@ class TraceService(TracingService):
         self._permit(actor, project, "trace.write")
         wanted = check_trace(trace)
         key = write_together(lambda: write_trace(project.id, wanted))
-        return read_traces([key])[0]
+        return read_trace(key, wanted.trace_id)
 
     def get(self, actor: Actor, project: Project, trace_id: str) -> Trace:
         """Return the trace without its spans."""
         self._permit(actor, project, "trace.read")
-        return read_traces([find_trace(project.id, trace_id)])[0]
+        return read_trace(find_trace(project.id, trace_id), trace_id)
 
     def get_with_spans(
         self, actor: Actor, project: Project, trace_id: str, *, is_partial_good: bool = True
@@ -86,7 +93,7 @@ class TraceService(TracingService):
         """Return the trace and its spans; `NotFound` where some are still to come, unless a part is good enough."""
         self._permit(actor, project, "trace.read")
         key = find_trace(project.id, trace_id)
-        trace, spans = read_traces([key])[0], read_spans([key])[key]
+        trace, spans = read_trace(key, trace_id), read_spans([key])[key]
         if not is_partial_good and not is_complete(trace, len(spans)):
             raise NotFound(f"Trace with ID {trace_id} is not fully exported yet.", hint="Try again later.")
         return trace, spans
@@ -155,11 +162,11 @@ class TraceService(TracingService):
         limit: int | None = None,
     ) -> int:
         """Delete traces of an experiment for good, and return how many: those named, or the oldest until a time."""
+        self._permit(actor, project, "trace.write")
         if bool(trace_ids) == (until_ms is not None):
             raise InvalidInput("Either max_timestamp_millis or trace ids must be given, and not both.")
         if limit is not None and (trace_ids or limit < 1):
             raise InvalidInput(f"Invalid max_traces {limit}: it must be positive, and goes with a time only.")
-        self._permit(actor, project, "trace.write")
         check_count("request_ids", trace_ids, MAX_IDS)
         chosen = [scope(project.id, [experiment_id])]
         if until_ms is not None:
@@ -183,7 +190,7 @@ class TraceService(TracingService):
         self._permit(actor, project, "trace.write")
         with atomic():
             key = hold_trace(project.id, trace_id)
-            experiment_id = read_traces([key])[0].experiment_id
+            experiment_id = read_trace(key, trace_id).experiment_id
             delete_traces([key])
             self._tell_deleted(actor, project, trace_id, experiment_id, 1)
 

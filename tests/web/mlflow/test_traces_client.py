@@ -76,6 +76,7 @@ def test_a_trace_with_all_that_belongs_to_it(tracing: Any) -> None:
     assert judge.end_time_ns >= judge.start_time_ns > 0
 
 
+@on_sqlite
 def test_an_error_is_the_state_of_the_trace(tracing: Any) -> None:
     @tracing.trace
     def fail() -> None:
@@ -167,6 +168,7 @@ def test_assessments_are_made_changed_overridden_and_deleted(tracing: Any) -> No
         tracing.update_assessment(trace_id, made.assessment_id, tracing.entities.Expectation(name="x", value=1))
 
 
+@on_sqlite
 def test_tags_links_and_deletion(tracing: Any) -> None:
     client = tracing.MlflowClient()
     ids = [answer_a_question(tracing, str(number)) for number in range(3)]
@@ -192,6 +194,7 @@ def test_tags_links_and_deletion(tracing: Any) -> None:
         client.get_trace(ids[0])
 
 
+@on_sqlite
 def test_a_deleted_experiment_hides_its_traces(tracing: Any) -> None:
     experiment = tracing.set_experiment("short")
     trace_id = answer_a_question(tracing)
@@ -225,6 +228,7 @@ def test_a_token_of_one_project_traces_to_the_bare_host(
     assert len(tracing.get_trace(trace_id).data.spans) == 3
 
 
+@on_sqlite
 def test_filters_and_numbers_are_compared(tracing: Any) -> None:
     from mlflow.entities.trace_metrics import AggregationType, MetricAggregation, MetricViewType
 
