@@ -81,13 +81,13 @@ def up(migrator, db):
         status = CharField(max_length=10)
         start_time_ns = BigIntegerField()
         end_time_ns = BigIntegerField(null=True)
-        content = TextField()
         usage = TextField(null=True)
         model_name = TextField(null=True)
         model_provider = TextField(null=True)
         input_cost = DoubleField(null=True)
         output_cost = DoubleField(null=True)
         total_cost = DoubleField(null=True)
+        content = TextField()
 
         class Meta:
             indexes = ((("trace", "span_id"), True),)

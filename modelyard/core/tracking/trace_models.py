@@ -72,7 +72,10 @@ class TraceUsage(Table):
 
 
 class Span(Table):
-    """One step of a trace; `parent_span_id` may name a span that comes later or never. Costs are in US dollars."""
+    """One step of a trace; `parent_span_id` may name a span that comes later or never. Costs are in US dollars.
+
+    `content` is the last column, because SQLite reads through a long one to get at those behind it.
+    """
 
     trace = ForeignKeyField(Trace, on_delete="CASCADE", index=False)
     span_id = CharField(max_length=16)
@@ -82,13 +85,13 @@ class Span(Table):
     status = CharField(max_length=10)
     start_time_ns = BigIntegerField()
     end_time_ns = BigIntegerField(null=True)
-    content = TextField()
     usage = TextField(null=True)
     model_name = TextField(null=True)
     model_provider = TextField(null=True)
     input_cost = DoubleField(null=True)
     output_cost = DoubleField(null=True)
     total_cost = DoubleField(null=True)
+    content = TextField()
 
     class Meta:
         indexes = ((("trace", "span_id"), True),)
