@@ -34,6 +34,7 @@ COMMANDS = {
     "connections": LazyCommand(_COMMANDS + "connections:connections", "Storages, targets and notifiers of a project."),
     "experiments": LazyCommand(_COMMANDS + "runs:experiments", "Experiments of a project."),
     "runs": LazyCommand(_COMMANDS + "runs:runs", "Runs, their metrics and artifacts."),
+    "traces": LazyCommand(_COMMANDS + "traces:traces", "Traces of requests, with their spans."),
     "models": LazyCommand(_COMMANDS + "models:models", "Registered models, versions and stages."),
     "deployments": LazyCommand(_COMMANDS + "deployments:deployments", "Models that answer requests."),
     "import": LazyCommand(_COMMANDS + "import_:import_", "Bring what another tracking server has into a project."),

@@ -62,6 +62,7 @@ from modelyard.client.people import Account, ServiceAccounts, Users
 from modelyard.client.project import Project
 from modelyard.client.resource import Json
 from modelyard.client.runs import Runs
+from modelyard.client.traces import Traces
 from modelyard.client.transport import (
     HttpTransport,
     Request,
@@ -108,6 +109,7 @@ __all__ = [
     "Sessions",
     "Tokens",
     "TooLargeError",
+    "Traces",
     "Transport",
     "UnavailableError",
     "UnexpectedAnswerError",

@@ -13,6 +13,7 @@ from modelyard.client.models import Models
 from modelyard.client.organizations import Members
 from modelyard.client.resource import Json, Resource, given
 from modelyard.client.runs import Runs
+from modelyard.client.traces import Traces
 
 if TYPE_CHECKING:
     from modelyard.client.client import Client
@@ -30,6 +31,7 @@ class Project(Resource):
         self.audit = DeliveryLog(client, self._path)
         self.connections = Connections(client, self._path)
         self.runs = Runs(client, self._path)
+        self.traces = Traces(client, self._path)
         self.models = Models(client, self._path)
         self.deployments = Deployments(client, self._path)
 

@@ -46,9 +46,11 @@ from modelyard.core.registry.models_service import ModelService
 from modelyard.core.registry.versions_service import ModelVersionService
 from modelyard.core.secret_box import KEY_FILE, SecretBox, load_keys
 from modelyard.core.secret_keys import SecretKeys, sealed_columns
+from modelyard.core.tracking.assessments import AssessmentService
 from modelyard.core.tracking.experiments import ExperimentService
 from modelyard.core.tracking.logged_models import LoggedModelService
 from modelyard.core.tracking.runs import RunService
+from modelyard.core.tracking.traces import TraceService
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,8 @@ class Services:
     experiments: ExperimentService
     runs: RunService
     logged_models: LoggedModelService
+    traces: TraceService
+    assessments: AssessmentService
     artifacts: ArtifactService
     models: ModelService
     model_versions: ModelVersionService
@@ -241,6 +245,8 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
         experiments=experiments,
         runs=RunService(events, tracker_of),
         logged_models=LoggedModelService(events, tracker_of),
+        traces=TraceService(events, tracker_of),
+        assessments=AssessmentService(events, tracker_of),
         artifacts=artifacts,
         models=ModelService(events),
         model_versions=versions,

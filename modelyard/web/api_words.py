@@ -55,6 +55,7 @@ MEANINGS = {
     "tags": "Texts by name.",
     "token": "The secret part of a one-time link.",
     "token_id": "The token's id.",
+    "trace_id": "The trace's id.",
     "tracker_connection_id": "The tracker connection that keeps experiments and runs; null is the server's own.",
     "username": "The user's name.",
     "version": "The version: a number, or where it says so an alias or `latest`.",

@@ -10,7 +10,7 @@ from typing import Any
 
 from modelyard.core.identity import policy
 
-RUN, MODEL_ID = "{run_id}", "{model_id}"
+RUN, MODEL_ID, TRACE = "{run_id}", "{model_id}", "{trace_id}"
 
 
 @dataclass(frozen=True)
@@ -143,6 +143,9 @@ API: dict[str, Row] = {
     "get_history": Row("run.read"),
     "get_artifacts": Row("artifact.read"),
     "get_artifact_content": Row("artifact.read", query={"path": "a.txt"}),
+    "get_traces": Row("trace.read"),
+    "get_trace": Row("trace.read"),
+    "delete_trace": Row("trace.write", names={"trace_id": "{doomed_trace_id}"}, status=GONE),
     "get_models": Row("model.read"),
     "post_models": Row("model.write", body={"name": "new-{role}"}, status=CREATED),
     "get_model": Row("model.read"),
@@ -186,6 +189,12 @@ TAG: dict[str, Any] = {"key": "k-{role}", "value": "v"}
 MODEL, VERSION = {"name": "risk"}, {"name": "risk", "version": "1"}
 DOOMED = {"name": "doomed-wire-{role}"}
 NOWHERE, VERSION_CREATED = "http://127.0.0.1:9/hook", {"entity": "MODEL_VERSION", "action": "CREATED"}
+PLACE = {"mlflow_experiment": {"experiment_id": "0"}}
+TRACE_INFO = {"trace_id": "tr-by-{role}", "trace_location": PLACE, "request_time": "2026-01-01T00:00:00Z"}
+FEEDBACK = {"assessment_name": "good", "feedback": {"value": True}}
+COUNT_OF_TRACES = {"experiment_ids": ["0"], "view_type": "TRACES", "metric_name": "trace_count"}
+COUNT_OF_TRACES |= {"aggregations": [{"aggregation_type": "COUNT"}]}
+TWO_FILTERS = {"experiment_ids": ["0"], "filter_string1": "status = 'OK'", "filter_string2": "name = 'a'"}
 
 
 def _run_write(**body: Any) -> Row:
@@ -233,6 +242,28 @@ WIRE: dict[tuple[str, str], Row] = {
     ("PATCH", "webhooks/{webhook_id}"): Row("connection.write", body={"name": "renamed"}),
     ("DELETE", "webhooks/{webhook_id}"): Row("connection.write", body={}),
     ("POST", "webhooks/{webhook_id}/test"): Row("connection.write", body={}),
+    ("POST", "3.0/traces"): Row("trace.write", body={"trace": {"trace_info": TRACE_INFO}}),
+    ("GET", "3.0/traces/get"): Row("trace.read", query={"trace_id": TRACE}),
+    ("GET", "3.0/traces/{trace_id}"): Row("trace.read"),
+    ("GET", "3.0/traces/batchGet"): Row("trace.read", query={"trace_ids": TRACE}),
+    ("POST", "3.0/traces/batchGetInfos"): Row("trace.read", body={"trace_ids": [TRACE]}),
+    ("POST", "3.0/traces/search"): Row("trace.read", body={"locations": [PLACE]}),
+    ("POST", "3.0/traces/metrics"): Row("trace.read", body=COUNT_OF_TRACES),
+    ("POST", "3.0/traces/calculate-filter-correlation"): Row("trace.read", body=TWO_FILTERS),
+    ("PATCH", "traces/{trace_id}/tags"): Row("trace.write", body=TAG),
+    ("PATCH", "3.0/traces/{trace_id}/tags"): Row("trace.write", body=TAG),
+    ("DELETE", "traces/{trace_id}/tags"): Row("trace.write", body={"key": "one"}),
+    ("DELETE", "3.0/traces/{trace_id}/tags"): Row("trace.write", body={"key": "two"}),
+    ("POST", "traces/delete-traces"): Row("trace.write", body={"experiment_id": "0", "request_ids": ["none"]}),
+    ("POST", "3.0/traces/delete-traces"): Row("trace.write", body={"experiment_id": "0", "request_ids": ["none"]}),
+    ("POST", "traces/link-to-run"): Row("trace.write", body={"trace_ids": [TRACE], "run_id": RUN}),
+    ("POST", "traces/link-prompts"): Row("trace.write", body={"trace_id": TRACE, "prompt_versions": [VERSION]}),
+    ("POST", "3.0/traces/{trace_id}/assessments"): Row("trace.write", body={"assessment": FEEDBACK}),
+    ("GET", "3.0/traces/{trace_id}/assessments/{assessment_id}"): Row("trace.read"),
+    ("PATCH", "3.0/traces/{trace_id}/assessments/{assessment_id}"): Row(
+        "trace.write", body={"assessment": {"rationale": "by {role}"}, "update_mask": "rationale"}
+    ),
+    ("DELETE", "3.0/traces/{trace_id}/assessments/{assessment_id}"): Row("trace.write"),
     ("GET", "artifacts/list"): Row("artifact.read", query={"run_id": RUN}),
     ("POST", "logged-models"): _run_write(experiment_id="0", name="wire"),
     ("POST", "logged-models/search"): Row("run.read", body={"experiment_ids": ["0"]}),

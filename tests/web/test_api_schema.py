@@ -27,6 +27,7 @@ from modelyard.core.bootstrap import Services
 from modelyard.core.projects.models import Connection, Project
 from modelyard.core.tracking.entities import Metric, NewRun
 from modelyard.core.tracking.models import Run
+from modelyard.core.tracking.trace_entities import Trace
 from tests.factories import Factories, system_owner
 
 pytestmark = [
@@ -116,6 +117,7 @@ def place(services: Services, factories: Factories) -> Project:
     services.runs.log_metric(owner, project, run.info.run_id, Metric("loss", 0.5, 1, 0))
     path = run.info.artifact_uri.removeprefix("mlflow-artifacts:/")
     services.artifacts.write(owner, project, f"{path}/a.txt", [b"hello"])
+    services.traces.start(owner, project, Trace(trace_id="tr-1", experiment_id="0", state="OK", start_time_ms=1))
     services.models.create(owner, project, name="risk", tags={"a": "b"})
     services.model_versions.create(owner, project, "risk", source=f"runs:/{run.info.run_id}/model")
     services.deployments.create(owner, project, name="live", model="risk", version="1", target="local_process")
@@ -131,6 +133,7 @@ def names(place: Project) -> dict[str, Any]:
         "project": place.slug,
         "username": system_owner(place).username,
         "run_id": Run.get().public_id,
+        "trace_id": "tr-1",
         "key": "loss",
         "model": "risk",
         "version": 1,

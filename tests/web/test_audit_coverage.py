@@ -18,10 +18,10 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 LOGGED = (
     "/mlflow/runs/log-", "/mlflow/runs/outputs", "/mlflow/runs/set-tag", "/mlflow/runs/delete-tag",
     "/set-experiment-tag", "/delete-experiment-tag", "/mlflow/logged-models/{model_id}/tags",
-    "/mlflow/logged-models/{model_id}/params", "/mlflow-artifacts/artifacts/",
+    "/mlflow/logged-models/{model_id}/params", "/mlflow-artifacts/artifacts/", "/mlflow/traces", "/v1/traces",
     "/mlflow/upload-artifact",
 )  # fmt: skip
-"""What is logged to runs, experiments and logged models is no event: tracking would drown all else."""
+"""What is logged to runs, traces, experiments and logged models is no event: tracking would drown all else."""
 CHANGES_NOTHING = (
     "/search", "/search-datasets", "/get-latest-versions", "/invocations", "/connections/test",
     "/connections/{connection_id}/test", "/webhooks/{webhook_id}/test",

@@ -219,10 +219,11 @@ def test_groups_may_be_one_or_many(client: FlaskClient, stub: ProviderStub, grou
 
 
 @pytest.mark.usefixtures("database_kind")
-def test_the_heavy_libraries_wait_for_the_first_sign_in() -> None:
+def test_the_heavy_libraries_wait_for_the_first_sign_in_and_the_first_span() -> None:
     program = (
         "import sys; from modelyard.web import app, oidc_provider; "
-        "sys.exit(repr({'authlib', 'joserfc'} & set(sys.modules)) if {'authlib', 'joserfc'} & set(sys.modules) else 0)"
+        "heavy = {'authlib', 'joserfc', 'google.protobuf', 'opentelemetry.proto'} & set(sys.modules); "
+        "sys.exit(repr(heavy) if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

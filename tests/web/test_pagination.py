@@ -14,6 +14,7 @@ from flask import Flask
 
 from modelyard.core.bootstrap import Services
 from modelyard.core.identity.models import User
+from modelyard.core.tracking.trace_entities import Trace
 from tests.factories import Factories
 from tests.web.conftest import Place
 from tests.web.test_problems import problem
@@ -69,7 +70,7 @@ def test_newest_first_shows_no_later_ones_and_repeats_none(services: Services, p
 LISTS = [
     "/api/v1/tokens", "/api/v1/organizations", "ORG/members", "ORG/projects", "/members", "/connections", "/models",
     "/models/risk/versions", "/models/risk/stage-changes", "/deployments", "/deployments/live/revisions", "/events",
-    "/deliveries", "/experiments", "/runs",
+    "/deliveries", "/experiments", "/runs", "/traces",
 ]  # fmt: skip
 
 
@@ -85,6 +86,8 @@ def filled(services: Services, factories: Factories, place: Place) -> Place:
         services.connections.create(actor, project, name=f"c{number}", kind="notifier", provider="log", settings={})
         services.experiments.create(actor, project, name=f"e{number}")
         services.models.create(actor, project, name=f"m{number}")
+        trace = Trace(trace_id=f"tr-{number}", experiment_id="0", state="OK", start_time_ms=number)
+        services.traces.start(actor, project, trace)
     services.models.create(actor, project, name="risk")
     for number in range(1, 4):
         services.model_versions.create(actor, project, "risk", source="mlflow-artifacts:/m")
@@ -115,7 +118,7 @@ def list_operations(document: Any) -> dict[str, list[dict[str, Any]]]:
 
 
 IN_PROJECT = "/api/v1/organizations/{organization}/projects/{project}"
-EXPERIMENTS, RUNS = f"{IN_PROJECT}/experiments", f"{IN_PROJECT}/runs"
+EXPERIMENTS, RUNS, TRACES = f"{IN_PROJECT}/experiments", f"{IN_PROJECT}/runs", f"{IN_PROJECT}/traces"
 """Lists that are searched in MLflow's filter language."""
 HISTORY = f"{IN_PROJECT}/runs/{{run_id}}/metrics/{{key}}"
 """The one list whose order is its meaning."""
@@ -126,9 +129,9 @@ def test_every_list_can_be_sorted_and_searched(app: Flask) -> None:
     document = app.test_client().get("/api/v1/openapi.json").get_json()
     lists = list_operations(document)
     assert len(lists) > 12
-    for word, others in (("order_by", []), ("q", [EXPERIMENTS, RUNS])):
+    for word, others in (("order_by", []), ("q", [EXPERIMENTS, RUNS, TRACES])):
         lacking = [path for path, known in lists.items() if not any(one.get("name") == word for one in known)]
-        assert sorted(lacking) == [*others, HISTORY]
+        assert sorted(lacking) == sorted([*others, HISTORY])
 
 
 def test_every_list_is_walked_in_every_order(filled: Place, app: Flask) -> None:

@@ -19,6 +19,7 @@ from modelyard.core.identity.models import ApiToken, User
 from modelyard.core.notifications.models import Delivery, Event
 from modelyard.core.projects.models import Connection, Project
 from modelyard.core.tracking.entities import Metric, NewLoggedModel, NewRun
+from modelyard.core.tracking.trace_entities import Assessment, Trace
 from modelyard.web.mlflow import router
 from tests.factories import Factories, system_owner
 from tests.web import tenants
@@ -79,7 +80,12 @@ def api_routes(app: Flask) -> Iterator[Route]:
 def wire_routes() -> Iterator[Route]:
     base = "/mlflow/{organization}/{project}/api/2.0"
     for (method, path), row in tenants.WIRE.items():
-        yield Route(method, f"{base}/mlflow/{path}", row, on_wire=True)
+        whole = f"{base}/mlflow/{path}" if path[:1].isalpha() else f"{base.replace('2.0', path[:3])}/mlflow/{path[4:]}"
+        yield Route(method, whole, row, on_wire=True)
+    spans = Row("trace.write", body={"resourceSpans": []})
+    yield Route("POST", "/mlflow/{organization}/{project}/v1/traces", spans, on_wire=True)
+    spans_file = Row("trace.read", query={"request_id": tenants.TRACE})
+    yield Route("GET", f"{base}/mlflow/get-trace-artifact", spans_file, on_wire=True)
     for (method, path), row in tenants.FILES.items():
         yield Route(method, f"{base}/mlflow-artifacts/{path}", row, on_wire=True)
     run_file = Row("artifact.read", query={"run_id": tenants.RUN, "path": "a.txt"})
@@ -115,6 +121,20 @@ def callers(services: Services, factories: Factories, project: Project) -> dict[
     return {**small, "admin": admin, "owner": owner, "stranger": system_owner(factories.project("churn"))}
 
 
+def finished_trace(trace_id: str) -> Trace:
+    """Make a trace with two tags and an assessment."""
+    good = {"name": "good", "kind": "feedback", "value": True, "source_type": "CODE"}
+    judged = Assessment(assessment_id="a-1", trace_id=trace_id, created_at_ms=1, updated_at_ms=1, **good)
+    return Trace(
+        trace_id=trace_id,
+        experiment_id="0",
+        state="OK",
+        start_time_ms=1,
+        tags={"one": "1", "two": "2"},
+        assessments=[judged],
+    )
+
+
 def failed_delivery(event: Event) -> str:
     """Make a delivery that has failed."""
     told = {"subscriber": "bell", "plugin": "bell", "moment": "run_finished"}
@@ -140,6 +160,8 @@ def names(services: Services, factories: Factories, project: Project, callers: d
         root = model.info.artifact_uri.removeprefix("mlflow-artifacts:/")
         services.artifacts.write(actor, project, f"{root}/a.txt", [b"hello"])
         experiment = services.experiments.create(actor, project, name=f"of {role}")
+        for trace_id in (f"tr-{role}", f"tr-doomed-{role}"):
+            services.traces.start(actor, project, finished_trace(trace_id))
         for name in ("doomed", "doomed-wire", "wire-old", "wire-version"):
             services.models.create(actor, project, name=f"{name}-{role}")
             services.model_versions.create(actor, project, f"{name}-{role}", source="mlflow-artifacts:/m")
@@ -171,6 +193,7 @@ def names(services: Services, factories: Factories, project: Project, callers: d
             "model": "risk", "version": "1", "deployment": f"live-{role}", "connection_id": connection.public_id,
             "shared_id": shared.public_id, "webhook_id": hook.public_id,
             "model_id": model.info.model_id, "experiment_id": experiment.experiment_id, "key": "loss",
+            "trace_id": f"tr-{role}", "doomed_trace_id": f"tr-doomed-{role}", "assessment_id": "a-1",
             "delivery_id": deliveries[0], "other_delivery_id": deliveries[1], "token_id": "0" * 32, "plugin": "webhook",
             "user_token_id": user_token.split("_")[1],
             "tag_key": "k", "project_id": "f" * 32, "name": f"ci-{role}", "service_token_id": service_token.public_id,
@@ -253,6 +276,7 @@ def test_a_stranger_cannot_tell_what_is_there(
     there = names["admin"]
     ghosts = dict.fromkeys(("model", "deployment", "username", "key", "tag_key", "experiment_id"), "777")
     ghosts |= {"run_id": "f" * 32, "connection_id": "f" * 32, "model_id": "m-" + "f" * 32, "role": "ghost"}
+    ghosts |= {"trace_id": "tr-none", "doomed_trace_id": "tr-none", "assessment_id": "a-none"}
     ghosts |= {"delivery_id": "f" * 32, "other_delivery_id": "f" * 32, "shared_id": "f" * 32}
     headers = factories.headers(callers["stranger"])
     before = counted()
@@ -316,7 +340,8 @@ def test_roles_may_what_the_policy_says(
 
 def test_writes_are_no_viewers(routes: list[Route]) -> None:
     reads = {"GET", "HEAD"}
-    searches = ("/search", "/search-datasets", "/get-latest-versions", "/invocations")
+    searches = ("/search", "/search-datasets", "/get-latest-versions", "/invocations", "/batchGetInfos", "/metrics")
+    searches += ("-correlation",)
     for route in routes:
         row = route.row
         if row.last:

@@ -65,7 +65,7 @@ BODIES: dict[str, dict[str, Any]] = {
 PARTS = (
     "organization", "project", "username", "connection_id", "run_id", "key", "model", "deployment", "plugin",
     "token_id", "organization_id", "project_id", "invitation_id", "token", "session_id", "name",
-    "delivery_id",
+    "delivery_id", "trace_id",
 )  # fmt: skip
 
 

@@ -25,6 +25,8 @@ PROJECT_POLICY: dict[str, tuple[str, str]] = {
     "delivery.redeliver": ("editor", "write"),
     "run.read": ("viewer", "read"),
     "run.write": ("editor", "write"),
+    "trace.read": ("viewer", "read"),
+    "trace.write": ("editor", "write"),
     "artifact.read": ("viewer", "read"),
     "artifact.write": ("editor", "write"),
     "model.read": ("viewer", "read"),

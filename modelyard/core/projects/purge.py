@@ -28,6 +28,7 @@ from modelyard.core.projects.models import (
 )
 from modelyard.core.registry.models import ModelVersion, RegisteredModel
 from modelyard.core.tracking.models import Experiment, LoggedModel, MetricPoint, MetricSeries, Run
+from modelyard.core.tracking.trace_models import Span, Trace
 
 PURGE_PROJECT = "project.purge"
 PURGE_ORGANIZATION = "organization.purge"
@@ -125,6 +126,7 @@ class Purger:
         """Delete a bounded number of rows; says whether there may be more."""
         experiments = Experiment.select(Experiment.id).where(Experiment.project == project)
         runs = Run.select(Run.id).where(Run.experiment.in_(experiments))
+        traces = Trace.select(Trace.id).where(Trace.project == project)
         models = RegisteredModel.select(RegisteredModel.id).where(RegisteredModel.project == project)
         events = Event.select(Event.id).where(Event.project == project)
         with atomic():
@@ -132,6 +134,8 @@ class Purger:
             return _forget_points(MetricSeries.run.in_(runs)) or any(
                 _forget_rows(table, condition)
                 for table, condition in (
+                    (Span, Span.trace.in_(traces)),
+                    (Trace, Trace.project == project),
                     (Run, Run.experiment.in_(experiments)),
                     (LoggedModel, LoggedModel.experiment.in_(experiments)),
                     (ModelVersion, ModelVersion.model.in_(models)),

@@ -19,6 +19,7 @@ NUMERIC = frozenset({"=", "!=", ">", ">=", "<", "<="})
 TEXT = frozenset({"=", "!=", "LIKE", "ILIKE"})
 LISTED = TEXT | {"IN", "NOT IN"}
 NULLABLE = TEXT | {"IS NULL", "IS NOT NULL"}
+ORDERED = frozenset({">", ">=", "<", "<="})
 MAX_FILTER_LENGTH = 200_000
 MAX_COMPARISONS = 100
 MAX_ORDER_KEYS = 20
@@ -31,7 +32,7 @@ Value = str | int | float | tuple[str, ...] | None
 class Comparison:
     """One condition.
 
-    `entity` is attribute, metric, param, tag or dataset; `value` is None for IS NULL and its opposite.
+    `entity` is one of the vocabulary's; `value` is None for IS NULL and its opposite.
     """
 
     entity: str
@@ -54,14 +55,15 @@ class Vocabulary:
     """The names of one kind of search.
 
     `entities` gives each prefix its entity, `operators` each entity its comparisons; attributes that are numbers or
-    texts are listed apart, and `aliases` gives other names for them. `order_by` are the attributes to sort by, and
-    `order_entities` the other entities.
+    texts are listed apart, and `aliases` gives other names for them. What is of a `mixed` entity is a number where it
+    is compared by order, else a text. `order_by` are the attributes to sort by, and `order_entities` other entities.
     """
 
     entities: Mapping[str, str]
     operators: Mapping[str, frozenset[str]]
     numbers: frozenset[str] = frozenset()
     texts: frozenset[str] = frozenset()
+    mixed: frozenset[str] = frozenset()
     dataset_keys: frozenset[str] = frozenset({"name", "digest", "context"})
     aliases: Mapping[str, str] = field(default_factory=dict)
     order_by: frozenset[str] = frozenset()
@@ -140,6 +142,40 @@ MODEL_VERSIONS = Vocabulary(
     numbers=frozenset({"version_number"}),
     texts=frozenset({"name", "run_id", "source_path"}),
     order_by=frozenset({"name", "version_number", "creation_timestamp", "last_updated_timestamp"}),
+)
+TRACES = Vocabulary(
+    entities={
+        **dict.fromkeys(("attribute", "attributes", "trace"), "attribute"),
+        **_TAG,
+        **dict.fromkeys(("metadata", "request_metadata"), "metadata"),
+        **{name: name for name in ("span", "feedback", "expectation", "issue")},
+    },
+    operators={
+        "attribute": LISTED | NULLABLE,
+        "tag": NULLABLE,
+        "metadata": NULLABLE,
+        "span": LISTED,
+        "feedback": NULLABLE | ORDERED,
+        "expectation": NULLABLE | ORDERED,
+        "issue": frozenset({"="}),
+    },
+    numbers=frozenset({"timestamp_ms", "execution_time_ms", "end_time_ms"}),
+    texts=frozenset({"request_id", "status", "client_request_id", "name", "run_id", "prompt", "text"}),
+    mixed=frozenset({"feedback", "expectation"}),
+    aliases={
+        "timestamp": "timestamp_ms",
+        "execution_time": "execution_time_ms",
+        "end_time": "end_time_ms",
+        "trace_id": "request_id",
+    },
+    order_by=frozenset(
+        {"experiment_id", "timestamp_ms", "execution_time_ms", "end_time_ms", "status", "request_id", "name", "run_id"}
+    ),
+    order_entities=frozenset({"tag", "metadata"}),
+)
+TRACE_METRICS = Vocabulary(
+    entities={name: name for name in ("trace", "span", "assessment")},
+    operators=dict.fromkeys(("trace", "span", "assessment"), frozenset({"="})),
 )
 
 
@@ -281,7 +317,8 @@ class _Parser:
             return None
         if operator in {"IN", "NOT IN"}:
             return self._list()
-        if self._vocabulary.is_number(entity, key):
+        in_order = operator in ORDERED and entity in self._vocabulary.mixed
+        if in_order or self._vocabulary.is_number(entity, key):
             token = self._take(f"a number to compare {entity} {key!r} with", "number")
             whole = entity == "attribute" and re.fullmatch(r"[+-]?\d{1,18}", token.text)
             return int(token.text) if whole else float(token.text)

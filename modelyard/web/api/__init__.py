@@ -21,6 +21,7 @@ from modelyard.web.api import (
     session,
     sign_in_options,
     tokens,
+    traces,
     users,
 )
 
@@ -37,6 +38,7 @@ RESOURCES = (
     connections,
     organization_connections,
     runs,
+    traces,
     models,
     deployments,
     events,

@@ -10,6 +10,7 @@ MLflow's::
 
 Parts of a path in braces (``logged-models/{model_id}``) become fields of the request. What it returns is sent as JSON,
 unless it is a response already.
+Endpoints of MLflow's API 3.0 say so (``3.0/traces``); all others are of 2.0.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ _templates: list[tuple[str, tuple[str, ...], Endpoint]] = []
 
 
 def endpoint(method: str, path: str, *, is_upload: bool = False) -> Callable[[Handler], Handler]:
-    """Enter the decorated handler for the path behind ``/api/2.0/mlflow/``.
+    """Enter the decorated handler for the path behind ``/api/2.0/mlflow/``, or ``3.0/`` and that behind it.
 
     The body of an upload is left to the handler; its request comes from the query string.
     """

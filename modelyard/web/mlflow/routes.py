@@ -16,12 +16,12 @@ from modelyard.core.identity.policy import require_sign_in
 from modelyard.core.names import SLUG
 from modelyard.core.projects.access import authorize, bound_project
 from modelyard.web.context import actor, open_logged_project, services
-from modelyard.web.mlflow import artifacts, errors, router
+from modelyard.web.mlflow import artifacts, errors, otlp, router, traces
 from modelyard.web.mlflow.errors import EndpointNotFound, NotImplementedHere
 from modelyard.web.mlflow.router import Context
 
-SERVER_VERSION = "3.3.0"
-"""What clients see as the server's version: below 3.4 they send trace spans as an artifact, not to an endpoint."""
+SERVER_VERSION = "3.17.0"
+"""What clients see as the server's version: from 3.4 on they send the spans of traces to ``/v1/traces``."""
 
 SERVER_INFO = {
     "store_type": "SqlStore",
@@ -54,6 +54,7 @@ def register(app: Flask) -> None:
         ("/model-versions/<any('get-artifact'):path>", _on_bare_host),
     ):
         blueprint.add_url_rule(rule, view_func=view, methods=METHODS, merge_slashes=False)
+    blueprint.add_url_rule(f"/{otlp.PATH}", view_func=_on_bare_host, methods=METHODS, defaults={"path": otlp.PATH})
     app.register_blueprint(blueprint)
 
 
@@ -111,11 +112,15 @@ def _answer(context: Context, path: str) -> Response:
     download = artifacts.DOWNLOADS.get(path)
     if download is not None and request.method == "GET":
         return download(context)
+    if path == otlp.PATH and request.method == "POST":
+        return otlp.export(context)
     found = _API.fullmatch(path)
-    if found is None or found["version"] != "2.0":
+    if found is None or (found["part"] == "mlflow-artifacts" and found["version"] != "2.0"):
         raise EndpointNotFound(f"This server has no endpoint {request.method} /{path}.")
     if found["part"] == "mlflow-artifacts":
         return artifacts.answer(context, found["path"])
     if found["path"].startswith("artifacts/presigned-"):
         raise NotImplementedHere(artifacts.THROUGH_THIS_SERVER)
-    return router.answer(context, found["path"])
+    if found["path"] == "get-trace-artifact" and request.method == "GET":
+        return traces.spans_file(context)
+    return router.answer(context, found["path"] if found["version"] == "2.0" else f"{found['version']}/{found['path']}")

@@ -20,6 +20,7 @@ from modelyard.core.projects import purge, tasks
 from modelyard.core.projects.models import Connection, Organization, OrganizationMember, Project
 from modelyard.core.tracking.entities import Metric, NewLoggedModel, NewRun
 from modelyard.core.tracking.models import MetricPoint, Run
+from modelyard.core.tracking.trace_entities import Span, SpanBatch, SpanContent, Trace
 from modelyard.core.worker import Worker
 from tests.factories import Factories, system_owner
 
@@ -62,6 +63,14 @@ def fill(services: Services, factories: Factories, owner: Actor, project: Projec
         services.runs.log_batch(owner, project, run.run_id, metrics=[*many, Metric("auc", 1.0, 1, 1)])
         services.artifacts.write(owner, project, f"0/{run.run_id}/a.txt", [b"hello"])
     services.logged_models.create(owner, project, NewLoggedModel(experiment_id="0", name="m"))
+    for number in range(3):
+        trace = Trace(trace_id=f"tr-{number}", experiment_id="0", state="OK", start_time_ms=1, tags={"a": "b"})
+        services.traces.start(owner, project, trace)
+        steps = [
+            Span(trace_id=f"tr-{number}", span_id=f"{step:016x}", name="s", start_time_ns=1, content=SpanContent())
+            for step in range(3)
+        ]
+        services.traces.log_spans(owner, project, "0", [SpanBatch(steps)])
     services.models.create(owner, project, name="risk", tags={"a": "b"})
     for _ in range(3):
         services.model_versions.create(owner, project, "risk", source="mlflow-artifacts:/m")
