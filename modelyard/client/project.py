@@ -66,7 +66,7 @@ class Project(Resource):
         return self._one("PATCH", json=body)
 
     def usage(self) -> Json:
-        """Return how much it has of what its quotas are about: `{runs, deployments, quotas}`."""
+        """Return how much it has of what its quotas are about: `{runs, deployments, artifact_bytes, quotas}`."""
         return self._one("GET", "usage")
 
     def experiments(self, *, limit: int | None = None) -> Iterator[Json]:

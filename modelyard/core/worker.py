@@ -18,6 +18,7 @@ from peewee import PeeweeException, fn
 import modelyard.core.deployments.tasks  # noqa: F401 - registers what does its jobs
 from modelyard.config.settings import Settings
 from modelyard.core import db, telemetry
+from modelyard.core.artifacts.tasks import begin as begin_recounts
 from modelyard.core.bootstrap import Services, build
 from modelyard.core.errors import InvalidInput, LeaseLost, ModelyardError, NotFound, PluginRefused, PluginSuspended
 from modelyard.core.jobs import Bell, Handlers, Job, Lease, LeasedTable, WorkerRow
@@ -259,6 +260,7 @@ def main(settings: Settings) -> NoReturn:
     with db.connection():
         begin_retention()
         begin_purges()
+        begin_recounts()
     log.info("worker started", worker=worker.name)
     worker.run()
     log.info("worker stopped", worker=worker.name)

@@ -97,8 +97,13 @@ SHOWS: list[tuple[str, str, dict[str, Any], list[str]]] = [
     (
         "projects usage",
         f"{PROJECT}/usage",
-        {"runs": 7, "deployments": 1, "quotas": {"max_runs": 9, "max_deployments": None}},
-        ["Runs at most", "7", "9"],
+        {
+            "runs": 7,
+            "deployments": 1,
+            "artifact_bytes": 2048,
+            "quotas": {"max_runs": 9, "max_deployments": None, "max_artifact_bytes": 3 * 1024**3},
+        },
+        ["Runs at most", "7", "9", "Artifacts", "2.0 KiB", "3.0 GiB"],
     ),
     ("plugins show s3", "/api/v1/plugins/s3", PLUGIN, ["pip install boto3"]),
     (
@@ -192,10 +197,10 @@ CHANGES: list[tuple[str, str, str, Any, Any]] = [
     ),
     ("projects rename acme/churn b", "PATCH", PROJECT, {"slug": "b"}, {}),
     (
-        "projects edit acme/churn --max-runs 5 --max-deployments none",
+        "projects edit acme/churn --max-runs 5 --max-deployments none --max-artifact-bytes 7000000",
         "PATCH",
         PROJECT,
-        {"quotas": {"max_runs": 5, "max_deployments": None}},
+        {"quotas": {"max_runs": 5, "max_deployments": None, "max_artifact_bytes": 7_000_000}},
         {},
     ),
     ("projects archive acme/churn", "PATCH", PROJECT, {"archived": True}, {}),

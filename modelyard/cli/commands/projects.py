@@ -24,7 +24,7 @@ from modelyard.cli.api import (
 from modelyard.cli.commands.connections import find_connection
 from modelyard.cli.commands.members import add_members_commands
 from modelyard.cli.commands.organizations import NO_ORGANIZATION, find_deleted
-from modelyard.cli.output import Column, done, show_list, show_one
+from modelyard.cli.output import Column, done, show_list, show_one, size
 from modelyard.cli.profile import load_profile, save_profile
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ USAGE_COLUMNS: list[Column] = [
     ("Runs at most", lambda usage: usage["quotas"]["max_runs"]),
     ("Deployments", "deployments"),
     ("Deployments at most", lambda usage: usage["quotas"]["max_deployments"]),
+    ("Artifacts", lambda usage: size(usage["artifact_bytes"])),
+    ("Artifacts at most", lambda usage: size(usage["quotas"]["max_artifact_bytes"])),
 ]
 NO_QUOTA = "none"
 
@@ -149,6 +151,9 @@ def create(reference: str, name: str | None, description: str | None, output: st
 )
 @click.option("--max-runs", type=QUOTA, help="Runs at most, or `none`; instance administrators say.")
 @click.option("--max-deployments", type=QUOTA, help="Deployments at most, or `none`; instance administrators say.")
+@click.option(
+    "--max-artifact-bytes", type=QUOTA, help="Bytes of artifacts at most, or `none`; instance administrators say."
+)
 @output_option
 def edit(
     reference: str,
