@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 import structlog
 from peewee import PeeweeException, fn
 
-import modelyard.core.deployments.tasks  # noqa: F401 - registers what does its jobs
+import modelyard.core.deployments.tasks
+import modelyard.core.identity.tasks  # noqa: F401 - these register what does their jobs
 from modelyard.config.settings import Settings
 from modelyard.core import db, telemetry
 from modelyard.core.artifacts.tasks import begin as begin_recounts
