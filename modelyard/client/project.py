@@ -77,6 +77,10 @@ class Project(Resource):
         """Make an experiment."""
         return self._one("POST", "experiments", json={"name": name})
 
+    def purge_experiment(self, experiment_id: str) -> None:
+        """Have a deleted experiment removed for good, with all its runs; soon after it is gone."""
+        self._call("POST", "experiments", experiment_id, "purge")
+
     def predict(self, deployment: str, data: Any) -> Any:
         """See `Client.predict`."""
         return self._client.predict(self.organization, self.name, deployment, data)

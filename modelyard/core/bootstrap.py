@@ -47,6 +47,7 @@ from modelyard.core.secret_box import KEY_FILE, SecretBox, load_keys
 from modelyard.core.secret_keys import SecretKeys, sealed_columns
 from modelyard.core.tracking.experiments import ExperimentService
 from modelyard.core.tracking.logged_models import LoggedModelService
+from modelyard.core.tracking.retention import TrackingRetention
 from modelyard.core.tracking.runs import RunService
 
 
@@ -87,6 +88,7 @@ class Services:
     deployments: DeploymentService
     reconciler: Reconciler
     purger: Purger
+    tracking_retention: TrackingRetention
 
 
 def build(settings: Settings, *, process: str) -> Services:
@@ -246,5 +248,11 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
         reconciler=Reconciler(events=events, connections=connections, secrets=secrets, data_directory=data_directory),
         purger=Purger(
             events=events, storage_of=connections.storage_of, retention_ms=settings.data.deleted_retention_ms
+        ),
+        tracking_retention=TrackingRetention(
+            events=events,
+            trackers=tracker_of,
+            storage_of=connections.storage_of,
+            retention_ms=settings.data.deleted_run_retention_ms,
         ),
     )

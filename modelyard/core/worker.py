@@ -27,6 +27,7 @@ from modelyard.core.notifications.models import LONGEST_HOLD_SECONDS, Delivery, 
 from modelyard.core.notifications.tasks import begin as begin_retention
 from modelyard.core.processes import end_with_parent
 from modelyard.core.projects.tasks import begin as begin_purges
+from modelyard.core.tracking.tasks import begin as begin_tracking_purges
 
 log = structlog.get_logger("modelyard.worker")
 
@@ -262,6 +263,7 @@ def main(settings: Settings) -> NoReturn:
         begin_retention()
         begin_purges()
         begin_recounts()
+        begin_tracking_purges()
     log.info("worker started", worker=worker.name)
     worker.run()
     log.info("worker stopped", worker=worker.name)

@@ -356,6 +356,22 @@ def test_deletions_ask(signed_in: FakeApi, run: Run, command: str, path: str, ty
     assert [asked.path for asked in signed_in.asked if asked.method == "DELETE"] == [path, path]
 
 
+@pytest.mark.parametrize(
+    ("command", "path"),
+    [
+        ("runs purge r1", f"{PROJECT}/runs/r1/purge"),
+        ("experiments purge 1", f"{PROJECT}/experiments/1/purge"),
+    ],
+)
+def test_purges_ask(signed_in: FakeApi, run: Run, command: str, path: str) -> None:
+    signed_in.put("POST", path, Answer(202))
+    assert run(*command.split(), stdin="n\n").exit_code != 0
+    assert signed_in.asked == []
+    assert run(*command.split(), stdin="y\n").exit_code == 0
+    assert "is being removed" in run(*command.split(), "--yes").stdout
+    assert [(asked.method, asked.path) for asked in signed_in.asked] == [("POST", path)] * 2
+
+
 def test_tables_of_every_list_are_drawn_on_a_terminal(
     signed_in: FakeApi, ok: Ok, monkeypatch: pytest.MonkeyPatch
 ) -> None:

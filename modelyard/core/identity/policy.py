@@ -25,6 +25,7 @@ PROJECT_POLICY: dict[str, tuple[str, str]] = {
     "delivery.redeliver": ("editor", "write"),
     "run.read": ("viewer", "read"),
     "run.write": ("editor", "write"),
+    "run.purge": ("admin", "admin"),
     "artifact.read": ("viewer", "read"),
     "artifact.write": ("editor", "write"),
     "model.read": ("viewer", "read"),

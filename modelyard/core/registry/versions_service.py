@@ -30,6 +30,7 @@ from modelyard.core.registry.models_service import (
 )
 from modelyard.core.registry.search import find_versions
 from modelyard.core.registry.sources import resolve_source
+from modelyard.core.registry.used_files import hold_source
 from modelyard.core.tracking.entities import Query
 
 STAGES = ("None", "Staging", "Production", "Archived")
@@ -61,7 +62,8 @@ class ModelVersionService:
         """Register the files at `source` as the next version.
 
         `source` is ``mlflow-artifacts:/PATH``, ``runs:/RUN/PATH`` or ``models:/m-ID``, in this project; `InvalidInput`
-        for any other. Numbers count from 1 within the model and are never used again.
+        for any other, `Conflict` for files that are being purged. Numbers count from 1 within the model and are never
+        used again.
         """
         authorize(actor, project, "model.write")
         check_text(description, "description", longest=LONGEST_DESCRIPTION)
@@ -74,6 +76,7 @@ class ModelVersionService:
         artifact_path = resolve_source(project, source)
         with atomic():
             model = find_model(project, model_name, lock=True)
+            hold_source(project, artifact_path)
             number = model.last_version + 1
             RegisteredModel.update(last_version=number, updated_at_ms=now_ms()).where(
                 RegisteredModel.id == model.id
