@@ -73,6 +73,15 @@ def _move(project_id: int, added: int, *, within_quota: bool) -> bool:
     return bool(Project.update(artifact_bytes=Case(None, [(moved > 0, moved)], 0)).where(mine).execute())
 
 
+def delete_counted(project: Project, storage: Any, folder: str) -> None:
+    """Delete a folder of the project's and take its bytes off; killed in between, the next count does."""
+    place = f"{project.public_id}/{folder}"
+    size_bytes = measure(storage, place)
+    storage.delete(place)
+    if size_bytes:
+        write_together(lambda: _move(project.id, -size_bytes, within_quota=False))
+
+
 def enqueue_recount(project: Project, *, after_seconds: float = 0) -> None:
     """Have the project's bytes counted in its storage; what is asked for often in a row is done once."""
     key = f"{RECOUNT}:{project.public_id}"

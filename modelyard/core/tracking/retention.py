@@ -7,12 +7,13 @@ Each step may be done twice; killed anywhere, the next pass goes on. Whatever a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from modelyard.core.artifacts.service import check_artifact_path
-from modelyard.core.artifacts.usage import enqueue_recount
-from modelyard.core.db import atomic, is_postgresql, now_ms
+from modelyard.core.artifacts.usage import delete_counted
+from modelyard.core.db import atomic, locked, now_ms
 from modelyard.core.errors import Conflict, InvalidInput, InvalidTransition, NotFound
 from modelyard.core.events import Events
 from modelyard.core.identity.actor import Actor, system_actor
@@ -22,20 +23,29 @@ from modelyard.core.projects.access import authorize, living_projects
 from modelyard.core.projects.models import Project
 from modelyard.core.registry.models import ModelVersion, RegisteredModel
 from modelyard.core.registry.used_files import used_ids
+from modelyard.core.tracking.due import (
+    BATCH,
+    DEFAULT_NUMBER,
+    experiment_is_due,
+    has_active_run,
+    is_in,
+    is_marked,
+    mark,
+    marked_experiments,
+    model_is_due,
+    run_is_due,
+    unused_pages,
+    version_using,
+)
 from modelyard.core.tracking.limits import parse_experiment_id
-from modelyard.core.tracking.models import ACTIVE, DELETED, Experiment, LoggedModel, Run
+from modelyard.core.tracking.models import DELETED, Experiment, LoggedModel, Run
 from modelyard.core.tracking.purge import forget_ids, forget_logged
-from modelyard.core.tracking.search import pages_of
 from modelyard.core.tracking.service import TRANSACTIONAL
 
 PURGE = "tracking.purge"
 ACTOR = system_actor("purge")
-BATCH = 200
 NAMED = 100
-DEFAULT_NUMBER = 0
 SCHEME = "mlflow-artifacts:/"
-
-Ids = Mapping[str, str]
 
 
 class TrackingRetention:
@@ -62,13 +72,13 @@ class TrackingRetention:
         self._check(actor, project)
         used = used_ids(project)
         with atomic():
-            run = _locked(_runs_of(project).where(Run.public_id == run_id), Run).first()
+            run = locked(Run.select().where(Run.public_id == run_id, is_in(project, Run))).first()
             if run is None:
                 raise NotFound(f"Run with id={run_id} not found.")
             _require_deleted("run", run_id, run)
             _refuse_used("run", run_id, used.get(run_id))
             if run.purge_started_at_ms is None:
-                Run.update(purge_started_at_ms=now_ms()).where(Run.id == run.id).execute()
+                mark(Run, [run.id])
                 self._record("run.purge_requested", actor, project, run.public_id, run.name)
             enqueue_purge(project)
 
@@ -78,27 +88,30 @@ class TrackingRetention:
         used = used_ids(project)
         named = (Experiment.project == project) & (Experiment.number == parse_experiment_id(experiment_id))
         with atomic():
-            row = _locked(Experiment.select().where(named), Experiment).first()
+            row = locked(Experiment.select().where(named)).first()
             if row is None:
                 raise NotFound(f"No Experiment with id={experiment_id} exists.")
             _require_deleted("experiment", experiment_id, row)
             _refuse_default(row)
             _refuse_restored(row)
-            _refuse_used("experiment", experiment_id, _version_using(row, used))
+            _refuse_used("experiment", experiment_id, version_using(row, used))
             if row.purge_started_at_ms is None:
-                Experiment.update(purge_started_at_ms=now_ms()).where(Experiment.id == row.id).execute()
+                mark(Experiment, [row.id])
                 self._record("experiment.purge_requested", actor, project, experiment_id, row.name)
             enqueue_purge(project)
 
     def enqueue_due(self) -> None:
         """Make a job for each project in which anything is to be purged, unless it has one."""
         before = now_ms() - self._retention_ms
-        ids = {
-            *Experiment.select(Experiment.project).join(Run).where(_run_is_due(before)).distinct().tuples(),
-            *Experiment.select(Experiment.project).join(LoggedModel).where(_model_is_due(before)).distinct().tuples(),
-            *Experiment.select(Experiment.project).where(_experiment_is_due(before)).distinct().tuples(),
-        }
-        for project in list(living_projects().where(Project.id.in_([row[0] for row in ids]))):
+        owners: Any = Experiment.select(Experiment.project).distinct()
+        found: tuple[Any, ...] = (
+            owners.where(experiment_is_due(before)),
+            owners.join(Run).where(run_is_due(before)),
+            owners.join(Run).where(is_marked(Run)),
+            owners.join(LoggedModel).where(model_is_due(before)),
+        )
+        ids = {row[0] for query in found for row in query.tuples()}
+        for project in list(living_projects().where(Project.id.in_(ids))):
             enqueue_purge(project)
 
     def purge(self, lease: Lease, project_id: str) -> Again | None:
@@ -128,71 +141,66 @@ class TrackingRetention:
 
     def _begin_experiments(self, lease: Lease, project: Project) -> None:
         """Mark those that are due, and take the mark off those from which a version was registered meanwhile."""
-        used = used_ids(project)
-        due = Experiment.select().where(Experiment.project == project, self._due_experiments())
-        for row in [row for row in due if row.purge_started_at_ms is None and not _version_using(row, used)]:
-            with atomic():
-                lease.confirm()
-                now = _locked(due.where(Experiment.id == row.id), Experiment).first()
-                if now is not None and not _has_active_run(now):
-                    Experiment.update(purge_started_at_ms=now_ms()).where(Experiment.id == row.id).execute()
-        used = used_ids(project)
-        marked = Experiment.purge_started_at_ms.is_null(False)
-        for row in list(Experiment.select().where(Experiment.project == project, marked)):
-            if _version_using(row, used):
+        due = Experiment.select().where(Experiment.project == project, experiment_is_due(now_ms() - self._retention_ms))
+        rows = list(due)
+        used = used_ids(project) if rows else {}
+        for row in rows:
+            if row.purge_started_at_ms is None and not version_using(row, used):
                 with atomic():
                     lease.confirm()
-                    Experiment.update(purge_started_at_ms=None).where(Experiment.id == row.id).execute()
-
-    def _due_experiments(self) -> Any:
-        return _experiment_is_due(now_ms() - self._retention_ms)
+                    now = locked(due.where(Experiment.id == row.id)).first()
+                    if now is not None and not has_active_run(now):
+                        mark(Experiment, [row.id])
+        used = used_ids(project) if rows else {}
+        for row in due.where(is_marked(Experiment)) if rows else ():
+            if version_using(row, used):
+                with atomic():
+                    lease.confirm()
+                    mark(Experiment, [row.id], begun=False)
 
     def _next_runs(self, lease: Lease, project: Project) -> Sequence[Run]:
         """Return some marked runs, newly marked ones where there are none, and only those whose files nobody needs."""
-        marked = list(_runs_of(project).where(Run.purge_started_at_ms.is_null(False)).order_by(Run.id).limit(BATCH))
-        if not marked:
-            marked = self._begin_runs(lease, project, used_ids(project))
-        used = used_ids(project)
+        mine = Run.select().where(is_marked(Run), is_in(project, Run))
+        marked = list(mine.order_by(Run.purge_started_at_ms).limit(BATCH)) or self._begin_runs(lease, project)
+        used = used_ids(project) if marked else {}
         kept = [row.id for row in marked if row.public_id in used]
         if kept:
             with atomic():
                 lease.confirm()
-                Run.update(purge_started_at_ms=None).where(Run.id.in_(kept)).execute()
+                mark(Run, kept, begun=False)
         return [row for row in marked if row.public_id not in used]
 
-    def _begin_runs(self, lease: Lease, project: Project, used: Ids) -> list[Run]:
+    def _begin_runs(self, lease: Lease, project: Project) -> list[Run]:
         """Mark the next runs that are due, and return them."""
-        due = _run_is_due(now_ms() - self._retention_ms) & Run.purge_started_at_ms.is_null()
-        after = 0
-        while True:
-            with atomic():
-                lease.confirm()
-                page = list(_locked(_runs_of(project).where(due, Run.id > after).order_by(Run.id).limit(BATCH), Run))
-                fresh = [row for row in page if row.public_id not in used]
-                Run.update(purge_started_at_ms=now_ms()).where(Run.id.in_([row.id for row in fresh])).execute()
-            if fresh or len(page) < BATCH:
-                return fresh
-            after = page[-1].id
+        too_old = run_is_due(now_ms() - self._retention_ms)
+        in_marked = Run.experiment.in_(marked_experiments(project)) & Run.deleted_at_ms.is_null(False)
+        for due, order in ((too_old, [Run.deleted_at_ms, Run.id]), (in_marked, [])):
+            for page in unused_pages(project, Run, due & ~is_marked(Run), *order):
+                with atomic():
+                    lease.confirm()
+                    still = Run.id.in_([row.id for row in page])
+                    begun = list(locked(Run.select().where(still, due, ~is_marked(Run)).order_by(Run.id)))
+                    mark(Run, [row.id for row in begun])
+                if begun:
+                    return begun
+        return []
 
     def _next_models(self, project: Project) -> Sequence[LoggedModel]:
         """Return some logged models that are due and whose files nobody needs: a deleted one never comes back."""
-        due = (Experiment.project == project) & _model_is_due(now_ms() - self._retention_ms)
-        query = LoggedModel.select(LoggedModel, Experiment).join(Experiment).where(due).order_by(LoggedModel.id)
-        used = used_ids(project)
-        after = 0
-        while True:
-            page = list(query.where(LoggedModel.id > after).limit(BATCH))
-            free = [row for row in page if row.public_id not in used]
-            if free or len(page) < BATCH:
-                return free
-            after = page[-1].id
+        too_old = model_is_due(now_ms() - self._retention_ms)
+        in_marked = LoggedModel.experiment.in_(marked_experiments(project))
+        for due, order in ((too_old, [LoggedModel.updated_at_ms, LoggedModel.id]), (in_marked, [])):
+            for page in unused_pages(project, LoggedModel, due, *order):
+                return page
+        return []
 
     def _forget_artifacts(self, project: Project, rows: Sequence[Run | LoggedModel]) -> None:
         storage = self._storage_of(project)
         for row in rows:
             folder = folder_of(row)
             if folder is not None:
-                storage.delete(f"{project.public_id}/{folder}")
+                with suppress(InvalidInput):  # a path that no storage takes: nothing was ever stored there
+                    delete_counted(project, storage, folder)
 
     def _forget_logged(self, lease: Lease, runs: Sequence[Run], models: Sequence[LoggedModel]) -> bool:
         with atomic():
@@ -206,25 +214,22 @@ class TrackingRetention:
             for table, kind, rows in ((Run, "run", runs), (LoggedModel, "logged_model", models)):
                 if forget_ids(table, [row.id for row in rows]):
                     self._record_all(kind, project, rows)
-            enqueue_recount(project)
 
     def _end_experiment(self, lease: Lease, project: Project) -> bool:
         """Remove a marked experiment in which nothing is left; says whether there was one."""
-        marked = (Experiment.project == project) & Experiment.purge_started_at_ms.is_null(False)
         runs, models = Run.select(Run.experiment), LoggedModel.select(LoggedModel.experiment)
         empty = Experiment.id.not_in(runs.where(Run.experiment == Experiment.id)) & Experiment.id.not_in(
             models.where(LoggedModel.experiment == Experiment.id)
         )
-        row = Experiment.select().where(marked, empty).first()
+        row = Experiment.select().where(Experiment.project == project, is_marked(Experiment), empty).first()
         if row is None:
             return False
         if _owns_its_folder(row):
-            self._storage_of(project).delete(f"{project.public_id}/{row.number}")
+            delete_counted(project, self._storage_of(project), str(row.number))
         with atomic():
             lease.confirm()
             row.delete_instance()
             self._record("experiment.purged", ACTOR, project, str(row.number), row.name, {"name": row.name})
-            enqueue_recount(project)
         return True
 
     def _record_all(self, kind: str, project: Project, rows: Sequence[Any]) -> None:
@@ -271,45 +276,6 @@ def _owns_its_folder(experiment: Experiment) -> bool:
     )
 
 
-def _runs_of(project: Project) -> Any:
-    return Run.select(Run, Experiment).join(Experiment).where(Experiment.project == project)
-
-
-def _locked(query: Any, table: Any) -> Any:
-    """Lock the rows of that table until the transaction ends, also against whoever keeps them from being purged."""
-    return query.for_update("FOR UPDATE", of=table) if is_postgresql() else query
-
-
-def _run_is_due(before_ms: int) -> Any:
-    """Return the condition of runs to purge; one that was marked stays due."""
-    wanted = Run.purge_started_at_ms.is_null(False) | Experiment.purge_started_at_ms.is_null(False)
-    return Run.deleted_at_ms.is_null(False) & ((Run.deleted_at_ms <= before_ms) | wanted)
-
-
-def _model_is_due(before_ms: int) -> Any:
-    deleted = (LoggedModel.lifecycle_stage == DELETED) & (LoggedModel.updated_at_ms <= before_ms)
-    return deleted | Experiment.purge_started_at_ms.is_null(False)
-
-
-def _experiment_is_due(before_ms: int) -> Any:
-    deleted = (Experiment.lifecycle_stage == DELETED) & (Experiment.updated_at_ms <= before_ms)
-    return (deleted | Experiment.purge_started_at_ms.is_null(False)) & (Experiment.number != DEFAULT_NUMBER)
-
-
-def _has_active_run(experiment: Experiment) -> bool:
-    return bool(Run.select().where(Run.experiment == experiment, Run.lifecycle_stage == ACTIVE).exists())
-
-
-def _version_using(experiment: Experiment, used: Ids) -> str | None:
-    """Return a version that has its files from a run or logged model of the experiment."""
-    for part in pages_of(sorted(used)):
-        for table in (Run, LoggedModel):
-            found = table.select(table.public_id).where(table.experiment == experiment, table.public_id.in_(list(part)))
-            if (public_id := found.limit(1).scalar()) is not None:
-                return used[public_id]
-    return None
-
-
 def _require_deleted(kind: str, which: str, row: Run | Experiment) -> None:
     if row.lifecycle_stage != DELETED:
         raise InvalidTransition(f"The {kind} {which} is not deleted.", hint="Delete it first: that can be undone.")
@@ -324,7 +290,7 @@ def _refuse_default(row: Experiment) -> None:
 
 
 def _refuse_restored(row: Experiment) -> None:
-    if _has_active_run(row):
+    if has_active_run(row):
         raise Conflict(f"A run of the experiment {row.number} was restored.", hint="Delete it, or the rest, by itself.")
 
 

@@ -15,7 +15,7 @@ from modelyard.core.identity.actor import Actor
 from modelyard.core.jobs import Job, Lease
 from modelyard.core.notifications.models import Event
 from modelyard.core.projects.models import Project
-from modelyard.core.tracking import purge, retention, tasks
+from modelyard.core.tracking import due, purge, retention, tasks
 from modelyard.core.tracking.entities import (
     DatasetInput,
     Metric,
@@ -43,7 +43,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(purge, "POINTS", 3)
     monkeypatch.setattr(purge, "ROWS", 2)
     monkeypatch.setattr(purge, "LOGGED_ROWS", 2)
-    monkeypatch.setattr(retention, "BATCH", 2)
+    for module in (retention, due):
+        monkeypatch.setattr(module, "BATCH", 2)
 
 
 @pytest.fixture
