@@ -13,8 +13,7 @@ from typing import Any, Protocol
 
 from peewee import Case
 
-from modelyard.core.db import atomic, connection, held
-from modelyard.core.group_commit import write_together
+from modelyard.core.db import atomic, connection, held, unsynced
 from modelyard.core.jobs import Again, Lease, enqueue
 from modelyard.core.projects.access import living_projects
 from modelyard.core.projects.models import Project
@@ -52,7 +51,7 @@ class CountedUpload:
         """Put the whole file into the number; `QuotaExceeded` where others have taken the room meanwhile."""
         added = size_bytes - self._replaced_bytes
         with connection():
-            if added and not write_together(lambda: _move(self._project.id, added, within_quota=added > 0)):
+            if added and not _move(self._project.id, added, within_quota=added > 0):
                 refuse_artifact(self._project, self._path, added)
         self._added = added
 
@@ -61,16 +60,20 @@ class CountedUpload:
         added, self._added = self._added, 0
         if added:
             with connection():
-                write_together(lambda: _move(self._project.id, -added, within_quota=False))
+                _move(self._project.id, -added, within_quota=False)
 
 
 def _move(project_id: int, added: int, *, within_quota: bool) -> bool:
-    """Move the number, which is never less than 0; says whether the quota let it."""
+    """Move the number, which is never less than 0; says whether the quota let it.
+
+    A move that a power failure takes back is found by the next count, so that no upload waits for the disk once more.
+    """
     moved = Project.artifact_bytes + added
     mine = Project.id == project_id
     if within_quota:
         mine &= Project.max_artifact_bytes.is_null() | (moved <= Project.max_artifact_bytes)
-    return bool(Project.update(artifact_bytes=Case(None, [(moved > 0, moved)], 0)).where(mine).execute())
+    with unsynced():
+        return bool(Project.update(artifact_bytes=Case(None, [(moved > 0, moved)], 0)).where(mine).execute())
 
 
 def delete_counted(project: Project, storage: Any, folder: str) -> None:
@@ -79,7 +82,7 @@ def delete_counted(project: Project, storage: Any, folder: str) -> None:
     size_bytes = measure(storage, place)
     storage.delete(place)
     if size_bytes:
-        write_together(lambda: _move(project.id, -size_bytes, within_quota=False))
+        _move(project.id, -size_bytes, within_quota=False)
 
 
 def enqueue_recount(project: Project, *, after_seconds: float = 0) -> None:

@@ -15,6 +15,7 @@ from modelyard.core.identity.actor import Actor
 from modelyard.core.jobs import Job, Lease
 from modelyard.core.notifications.models import Event
 from modelyard.core.projects.models import Project
+from modelyard.core.registry.models import ModelVersion
 from modelyard.core.tracking import due, purge, retention, tasks
 from modelyard.core.tracking.entities import (
     DatasetInput,
@@ -28,6 +29,7 @@ from modelyard.core.tracking.entities import (
 )
 from modelyard.core.tracking.models import ACTIVE, Experiment, LoggedModel, MetricPoint, MetricSeries, Run
 from modelyard.core.worker import Worker
+from tests.core.projects.test_leaving import at_once
 from tests.core.projects.test_purge import Doomed, Killed
 from tests.factories import Factories, system_owner
 
@@ -435,3 +437,32 @@ def test_only_projects_with_something_due_are_worked_on(
     services.projects.restore(owner, project.organization.slug, project.public_id)
     services.tracking_retention.enqueue_due()
     assert [job.arguments for job in Job.select().where(Job.kind == retention.PURGE)] == [{"id": project.public_id}]
+
+
+def test_of_a_restoration_and_a_purge_at_once_one_wins(
+    services: Services, owner: Actor, project: Project, worker: Worker, new_run: Callable[..., str]
+) -> None:
+    run_id = new_run(points=1)
+    services.runs.delete(owner, project, run_id)
+    refusals = at_once(
+        lambda: services.runs.restore(owner, project, run_id),
+        lambda: services.tracking_retention.purge_run(owner, project, run_id),
+    )
+    assert [type(refused) for refused in refusals] in ([Conflict], [InvalidTransition])
+    work_off(services, worker)
+    assert Run.select().exists() == isinstance(refusals[0], InvalidTransition)
+
+
+def test_a_version_registered_while_its_run_is_purged_has_its_files_or_is_not_made(
+    services: Services, owner: Actor, project: Project, worker: Worker, folder: Path, new_run: Callable[..., str],
+) -> None:  # fmt: skip
+    run_id = new_run(points=1)
+    services.models.create(owner, project, name="risk")
+    services.runs.delete(owner, project, run_id)
+    at_once(
+        lambda: services.model_versions.create(owner, project, "risk", source=f"runs:/{run_id}/a.txt"),
+        lambda: services.tracking_retention.purge_run(owner, project, run_id),
+    )
+    work_off(services, worker)
+    kept = (folder / "0" / run_id / "artifacts" / "a.txt").exists()
+    assert kept == Run.select().exists() == ModelVersion.select().exists()
