@@ -76,7 +76,7 @@ class Project(Resource):
         return self._one("PATCH", json=body)
 
     def usage(self) -> Json:
-        """Return how much it has of what its quotas are about: `{runs, deployments, quotas}`."""
+        """Return how much it has of what its quotas are about: `{runs, deployments, artifact_bytes, quotas}`."""
         return self._one("GET", "usage")
 
     def experiments(self, *, limit: int | None = None) -> Iterator[Json]:
@@ -86,6 +86,10 @@ class Project(Resource):
     def create_experiment(self, name: str) -> Json:
         """Make an experiment."""
         return self._one("POST", "experiments", json={"name": name})
+
+    def purge_experiment(self, experiment_id: str) -> None:
+        """Have a deleted experiment removed for good, with all its runs; soon after it is gone."""
+        self._call("POST", "experiments", experiment_id, "purge")
 
     def predict(self, deployment: str, data: Any) -> Any:
         """See `Client.predict`."""

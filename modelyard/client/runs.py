@@ -48,6 +48,10 @@ class Runs(Resource):
         """Bring a deleted one back."""
         return self._one("POST", "runs", run_id, "restore")
 
+    def purge(self, run_id: str) -> None:
+        """Have a deleted one removed for good, with its artifacts; soon after it is gone."""
+        self._call("POST", "runs", run_id, "purge")
+
     def metric_history(self, run_id: str, key: str, *, limit: int | None = None) -> Iterator[Json]:
         """Yield the points of one metric in the order of steps; not-numbers are texts such as ``"NaN"``."""
         return self._list("runs", run_id, "metrics", key, limit=limit, page_size=HISTORY_PAGE_SIZE)

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 MOST_SERVER_PROCESSES = 8
+DAY_MS = 24 * 3600 * 1000
 TYPE_NAMES = {str: "text", int: "number", bool: "true or false", tuple: "list"}
 """What people call the types of settings; everything else is a path."""
 ADDRESS = r"https?://[^/?#\s]+(/[^?#\s]*)?"
@@ -66,11 +67,19 @@ class DataSettings:
     deleted_retention_days: int = setting(
         30, "How long deleted projects and organizations can be restored before they are purged.", most=3650
     )
+    deleted_run_retention_days: int = setting(
+        30, "How long deleted runs, experiments and logged models are kept before they are purged.", most=3650
+    )
 
     @property
     def deleted_retention_ms(self) -> int:
-        """The retention in milliseconds."""
-        return self.deleted_retention_days * 24 * 3600 * 1000
+        """The retention of projects and organizations in milliseconds."""
+        return self.deleted_retention_days * DAY_MS
+
+    @property
+    def deleted_run_retention_ms(self) -> int:
+        """The retention of runs, experiments and logged models in milliseconds."""
+        return self.deleted_run_retention_days * DAY_MS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,6 +49,7 @@ from modelyard.core.secret_keys import SecretKeys, sealed_columns
 from modelyard.core.tracking.assessments import AssessmentService
 from modelyard.core.tracking.experiments import ExperimentService
 from modelyard.core.tracking.logged_models import LoggedModelService
+from modelyard.core.tracking.retention import TrackingRetention
 from modelyard.core.tracking.runs import RunService
 from modelyard.core.tracking.traces import TraceService
 
@@ -93,6 +94,7 @@ class Services:
     deployments: DeploymentService
     reconciler: Reconciler
     purger: Purger
+    tracking_retention: TrackingRetention
 
 
 def build(settings: Settings, *, process: str) -> Services:
@@ -256,5 +258,11 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
         reconciler=Reconciler(events=events, connections=connections, secrets=secrets, data_directory=data_directory),
         purger=Purger(
             events=events, storage_of=connections.storage_of, retention_ms=settings.data.deleted_retention_ms
+        ),
+        tracking_retention=TrackingRetention(
+            events=events,
+            trackers=tracker_of,
+            storage_of=connections.storage_of,
+            retention_ms=settings.data.deleted_run_retention_ms,
         ),
     )

@@ -228,6 +228,28 @@ def atomic() -> Any:
 
 
 @contextmanager
+def unsynced() -> Iterator[None]:
+    """Open a transaction whose commit is not waited for until it is on the disk, unless one is open already.
+
+    The death of a process loses nothing of it, a power failure may: it is for what is worked out anew by itself.
+    """
+    if database.transaction_depth() or HeldTransaction.here() is not None:
+        with atomic():
+            yield
+    elif is_postgresql():
+        with atomic():
+            database.execute_sql("SET LOCAL synchronous_commit = off")
+            yield
+    else:
+        database.execute_sql("PRAGMA synchronous = NORMAL")
+        try:
+            with atomic():
+                yield
+        finally:
+            database.execute_sql("PRAGMA synchronous = FULL")
+
+
+@contextmanager
 def connection() -> Iterator[None]:
     """Hold a connection for the block and give it back to the pool after it; nested blocks share it.
 

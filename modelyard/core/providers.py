@@ -7,7 +7,7 @@ A bound provider has the methods of its interface, each with its documented dead
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property, partial
 from itertools import islice
@@ -53,6 +53,7 @@ HEALTH_SECONDS = 5.0
 SEND_SECONDS = 30.0
 FILE_SECONDS = 30.0
 CHUNK_SECONDS = 30.0
+COUNT_SECONDS = 600.0
 START_SECONDS = 60.0
 OBSERVE_SECONDS = 10.0
 STOP_SECONDS = 30.0
@@ -66,6 +67,7 @@ SEARCHES = frozenset(
 MAX_LOG_CHARACTERS = 1024 * 1024
 MAX_IDENTITY_BYTES = 64 * 1024
 MAX_LISTED_FILES = 100_000
+MAX_COUNTED_FOLDERS = 1_000_000
 MAX_FILE_BYTES = 5 * 1024**4
 
 P = TypeVar("P", bound=Provider)
@@ -200,6 +202,27 @@ class BoundStorage(BoundProvider[Storage]):
             return sorted(files, key=lambda file: file.path)
 
         return self._call("list", listed, seconds=FILE_SECONDS)
+
+    def sizes(self, path: str) -> tuple[int, Sequence[str]]:
+        """How many bytes the files directly in a folder have together, and the names of the folders in it.
+
+        There may be any number of files, and a million folders; 10 minutes.
+        """
+        check_path(path, root=True)
+
+        def added_up() -> tuple[int, Sequence[str]]:
+            total, folders = 0, []
+            for found in self.provider.list(path):
+                child = self._checked("list", found)
+                if not child.is_directory:
+                    total += child.size_bytes
+                    continue
+                folders.append(child.path.rstrip("/").rsplit("/", 1)[-1])
+                if len(folders) > MAX_COUNTED_FOLDERS:
+                    raise TooLarge(f"The folder '{path:.200}' holds more than {MAX_COUNTED_FOLDERS} folders.")
+            return total, folders
+
+        return self._call("list", added_up, seconds=COUNT_SECONDS)
 
     def delete(self, path: str) -> None:
         """Remove the file, or the folder with all in it; silent where neither is."""

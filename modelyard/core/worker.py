@@ -15,9 +15,11 @@ from typing import Any, NoReturn
 import structlog
 from peewee import PeeweeException, fn
 
-import modelyard.core.deployments.tasks  # noqa: F401 - registers what does its jobs
+import modelyard.core.deployments.tasks
+import modelyard.core.identity.tasks  # noqa: F401 - these register what does their jobs
 from modelyard.config.settings import Settings
 from modelyard.core import db, telemetry
+from modelyard.core.artifacts.tasks import begin as begin_recounts
 from modelyard.core.bootstrap import Services, build
 from modelyard.core.errors import InvalidInput, LeaseLost, ModelyardError, NotFound, PluginRefused, PluginSuspended
 from modelyard.core.jobs import Bell, Handlers, Job, Lease, LeasedTable, WorkerRow
@@ -25,6 +27,7 @@ from modelyard.core.notifications.models import LONGEST_HOLD_SECONDS, Delivery, 
 from modelyard.core.notifications.tasks import begin as begin_retention
 from modelyard.core.processes import end_with_parent
 from modelyard.core.projects.tasks import begin as begin_purges
+from modelyard.core.tracking.tasks import begin as begin_tracking_purges
 
 log = structlog.get_logger("modelyard.worker")
 
@@ -259,6 +262,8 @@ def main(settings: Settings) -> NoReturn:
     with db.connection():
         begin_retention()
         begin_purges()
+        begin_recounts()
+        begin_tracking_purges()
     log.info("worker started", worker=worker.name)
     worker.run()
     log.info("worker stopped", worker=worker.name)

@@ -91,6 +91,8 @@ COMMANDS = {
     "get_run": "runs show",
     "delete_run": "runs delete",
     "post_restore": "runs restore",
+    "post_run_purge": "runs purge",
+    "post_experiment_purge": "experiments purge",
     "get_history": "runs metrics",
     "get_artifacts": "runs artifacts list",
     "get_artifact_content": "runs artifacts download",

@@ -98,8 +98,13 @@ SHOWS: list[tuple[str, str, dict[str, Any], list[str]]] = [
     (
         "projects usage",
         f"{PROJECT}/usage",
-        {"runs": 7, "deployments": 1, "quotas": {"max_runs": 9, "max_deployments": None}},
-        ["Runs at most", "7", "9"],
+        {
+            "runs": 7,
+            "deployments": 1,
+            "artifact_bytes": 2048,
+            "quotas": {"max_runs": 9, "max_deployments": None, "max_artifact_bytes": 3 * 1024**3},
+        },
+        ["Runs at most", "7", "9", "Artifacts", "2.0 KiB", "3.0 GiB"],
     ),
     ("plugins show s3", "/api/v1/plugins/s3", PLUGIN, ["pip install boto3"]),
     (
@@ -193,10 +198,10 @@ CHANGES: list[tuple[str, str, str, Any, Any]] = [
     ),
     ("projects rename acme/churn b", "PATCH", PROJECT, {"slug": "b"}, {}),
     (
-        "projects edit acme/churn --max-runs 5 --max-deployments none",
+        "projects edit acme/churn --max-runs 5 --max-deployments none --max-artifact-bytes 7000000",
         "PATCH",
         PROJECT,
-        {"quotas": {"max_runs": 5, "max_deployments": None}},
+        {"quotas": {"max_runs": 5, "max_deployments": None, "max_artifact_bytes": 7_000_000}},
         {},
     ),
     ("projects archive acme/churn", "PATCH", PROJECT, {"archived": True}, {}),
@@ -350,6 +355,22 @@ def test_deletions_ask(signed_in: FakeApi, run: Run, command: str, path: str, ty
     assert run(*command.split(), stdin=typed + "\n").exit_code == 0
     assert run(*command.split(), "--yes").exit_code == 0
     assert [asked.path for asked in signed_in.asked if asked.method == "DELETE"] == [path, path]
+
+
+@pytest.mark.parametrize(
+    ("command", "path"),
+    [
+        ("runs purge r1", f"{PROJECT}/runs/r1/purge"),
+        ("experiments purge 1", f"{PROJECT}/experiments/1/purge"),
+    ],
+)
+def test_purges_ask(signed_in: FakeApi, run: Run, command: str, path: str) -> None:
+    signed_in.put("POST", path, Answer(202))
+    assert run(*command.split(), stdin="n\n").exit_code != 0
+    assert signed_in.asked == []
+    assert run(*command.split(), stdin="y\n").exit_code == 0
+    assert "is being removed" in run(*command.split(), "--yes").stdout
+    assert [(asked.method, asked.path) for asked in signed_in.asked] == [("POST", path)] * 2
 
 
 def test_tables_of_every_list_are_drawn_on_a_terminal(

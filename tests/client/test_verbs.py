@@ -125,6 +125,8 @@ VERBS = [
     (lambda c: _project(c).traces.get("tr-1"), "GET", f"{PROJECT}/traces/tr-1", None),
     (lambda c: _project(c).traces.delete("tr-1"), "DELETE", f"{PROJECT}/traces/tr-1", None),
     (lambda c: _project(c).runs.restore("r1"), "POST", f"{PROJECT}/runs/r1/restore", None),
+    (lambda c: _project(c).runs.purge("r1"), "POST", f"{PROJECT}/runs/r1/purge", None),
+    (lambda c: _project(c).purge_experiment("1"), "POST", f"{PROJECT}/experiments/1/purge", None),
     (lambda c: _project(c).create_experiment("e"), "POST", f"{PROJECT}/experiments", {"name": "e"}),
     (lambda c: _project(c).members.remove("bo"), "DELETE", f"{PROJECT}/members/bo", None),
     (lambda c: _project(c).models.get("risk"), "GET", f"{PROJECT}/models/risk", None),

@@ -128,3 +128,24 @@ def test_ids_are_version_7_and_sort_by_time(monkeypatch: pytest.MonkeyPatch) -> 
     assert [UUID(text).version for text in ids] == [7] * 4
     assert ids[1] < ids[2] < ids[3]
     assert len(set(ids)) == 4
+
+
+def test_an_unsynced_commit_is_kept_and_the_next_is_synced_again(opened_database: Any) -> None:
+    def setting() -> str:
+        return str(
+            db.database.execute_sql(
+                "SHOW synchronous_commit" if db.is_postgresql() else "PRAGMA synchronous"
+            ).fetchone()[0]
+        )
+
+    before = setting()
+    with db.unsynced():
+        assert setting() != before
+        User.create(username="kept", password_hash="")
+    with pytest.raises(ZeroDivisionError), db.unsynced():
+        User.create(username="lost", password_hash="")
+        raise ZeroDivisionError
+    assert setting() == before
+    with db.atomic(), db.unsynced():
+        assert setting() == before
+    assert [row.username for row in User.select()] == ["kept"]

@@ -9,6 +9,7 @@ from playhouse.migrations import Runner
 from modelyard.core import migrations
 from modelyard.core.db import database
 from modelyard.core.identity.models import ApiToken, Session, User
+from modelyard.core.jobs import Job
 from modelyard.core.projects.models import Organization, Project
 
 OLD_ROWS = [
@@ -42,6 +43,8 @@ def test_people_keep_their_sessions_and_tokens(opened_database: Any) -> None:
     assert {row.secret_hash for row in Session.select()} == {"s1", "s2"}
     assert len({row.public_id for row in Session.select()} - {None, ""}) == 2
     assert [(row.username, row.kind, row.email) for row in User.select()] == [("ada", "person", "")]
+    assert [job.kind for job in Job.select()] == ["artifacts.recount_all"]  # what is there already is to be counted
+    assert Project.get().artifact_bytes == 0
     Project.delete().where(Project.id == 1).execute()
     assert [row.public_id for row in ApiToken.select()] == ["free"]
     User.create(username="ci@acme", password_hash="", kind="service", organization=1)

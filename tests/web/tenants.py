@@ -140,6 +140,8 @@ API: dict[str, Row] = {
     "get_run": Row("run.read"),
     "delete_run": Row("run.write", status=GONE),
     "post_restore": Row("run.write"),
+    "post_run_purge": Row("run.purge", status=(409,)),
+    "post_experiment_purge": Row("run.purge", status=(409,)),
     "get_history": Row("run.read"),
     "get_artifacts": Row("artifact.read"),
     "get_artifact_content": Row("artifact.read", query={"path": "a.txt"}),

@@ -110,7 +110,7 @@ def test_all_organizations_are_for_instance_administrators(place: Place, factori
 def test_quotas_and_what_is_used_of_them(place: Place, factories: Factories) -> None:
     Project.update(max_runs=0).execute()
     usage = place.call("GET", f"{place.address}/usage").get_json()
-    assert usage["quotas"] == {"max_runs": 0, "max_deployments": None}
+    assert usage["quotas"] == {"max_runs": 0, "max_deployments": None, "max_artifact_bytes": None}
     wire = f"/mlflow/{place.project.organization.slug}/churn/api/2.0/mlflow/runs/create"
     refused = ask(place, "POST", wire, {"experiment_id": "0"})
     assert (refused.status_code, refused.get_json()["error_code"]) == (400, "RESOURCE_EXHAUSTED")

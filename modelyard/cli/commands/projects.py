@@ -24,7 +24,7 @@ from modelyard.cli.api import (
 from modelyard.cli.commands.connections import find_connection, secret_option, set_option, settings_of
 from modelyard.cli.commands.members import add_members_commands
 from modelyard.cli.commands.organizations import NO_ORGANIZATION, find_deleted
-from modelyard.cli.output import Column, done, show_list, show_one
+from modelyard.cli.output import Column, done, show_list, show_one, size
 from modelyard.cli.profile import load_profile, save_profile
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ USAGE_COLUMNS: list[Column] = [
     ("Runs at most", lambda usage: usage["quotas"]["max_runs"]),
     ("Deployments", "deployments"),
     ("Deployments at most", lambda usage: usage["quotas"]["max_deployments"]),
+    ("Artifacts", lambda usage: size(usage["artifact_bytes"])),
+    ("Artifacts at most", lambda usage: size(usage["quotas"]["max_artifact_bytes"])),
 ]
 NO_QUOTA = "none"
 OWN = "own"
@@ -167,6 +169,9 @@ def create(
 )
 @click.option("--max-runs", type=QUOTA, help="Runs at most, or `none`; instance administrators say.")
 @click.option("--max-deployments", type=QUOTA, help="Deployments at most, or `none`; instance administrators say.")
+@click.option(
+    "--max-artifact-bytes", type=QUOTA, help="Bytes of artifacts at most, or `none`; instance administrators say."
+)
 @output_option
 def edit(
     reference: str,

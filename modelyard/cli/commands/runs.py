@@ -64,6 +64,18 @@ def create(project: Project, name: str, output: str) -> None:
     done(made, output, f"Made the experiment {name} with the id {made['id']}.")
 
 
+@experiments.command("purge")
+@in_project
+@click.argument("experiment_id", metavar="EXPERIMENT")
+@yes_option
+def purge_experiment(project: Project, experiment_id: str, yes: bool) -> None:
+    """Remove a deleted experiment for good, with all its runs."""
+    if not yes:
+        click.confirm(f"Remove the experiment {experiment_id} with all its runs for good?", abort=True, err=True)
+    project.purge_experiment(experiment_id)
+    click.echo(f"The experiment {experiment_id} is being removed.")
+
+
 @click.group()
 def runs() -> None:
     """Runs, their metrics and artifacts."""
@@ -145,6 +157,18 @@ def delete(project: Project, run_id: str, yes: bool) -> None:
 def restore(project: Project, run_id: str, output: str) -> None:
     """Bring a deleted run back."""
     done(project.runs.restore(run_id), output, f"Restored the run {run_id}.")
+
+
+@runs.command()
+@in_project
+@click.argument("run_id", metavar="RUN")
+@yes_option
+def purge(project: Project, run_id: str, yes: bool) -> None:
+    """Remove a deleted run for good, with its artifacts."""
+    if not yes:
+        click.confirm(f"Remove the run {run_id} for good?", abort=True, err=True)
+    project.runs.purge(run_id)
+    click.echo(f"The run {run_id} is being removed.")
 
 
 @runs.group()

@@ -7,15 +7,17 @@ no database connection is held while they pass.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from typing import Any, Protocol
 from urllib.parse import unquote
 
+from modelyard.core.artifacts.usage import AFTER_DELETION_SECONDS, CountedUpload, enqueue_recount, recount
 from modelyard.core.db import database, is_postgresql
 from modelyard.core.errors import InvalidInput, NotFound, TooLarge
 from modelyard.core.identity.actor import Actor
 from modelyard.core.interfaces import StoredFile
+from modelyard.core.jobs import Again, Lease
 from modelyard.core.projects.access import authorize
 from modelyard.core.projects.models import Project
 
@@ -43,6 +45,9 @@ class Files(Protocol):
 
     def delete(self, path: str) -> None:
         """As in `Storage`."""
+
+    def sizes(self, path: str) -> tuple[int, Sequence[str]]:
+        """As in `BoundStorage`."""
 
 
 class ArtifactService:
@@ -96,21 +101,33 @@ class ArtifactService:
         """Store the chunks as one file, replacing what was there; a reader sees all of it or nothing.
 
         `size_bytes` is how many were announced: fewer or more are refused with `InvalidInput`, as an upload that broke
-        off. `TooLarge` for more than the server's limit, before the first chunk where that is known.
+        off. `TooLarge` for more than the server's limit, `QuotaExceeded` for more than the project may have, before the
+        first chunk where that is known.
         """
         authorize(actor, project, "artifact.write")
         place = _place(project, path)
         if size_bytes is not None and size_bytes > self._max_bytes:
             raise self._too_large(path)
         storage = self._storage_of(project)
+        upload = CountedUpload(project, path, replaced_bytes=_size_of(storage, place))
+        upload.check(size_bytes or 0)
         _release_connection()
-        stored = storage.write(place, self._counted(path, chunks, size_bytes))
+        try:
+            stored = storage.write(place, self._counted(path, chunks, size_bytes, upload))
+        except BaseException:
+            upload.take_back()
+            raise
         return StoredFile(path, stored.size_bytes)
 
     def delete(self, actor: Actor, project: Project, path: str) -> None:
-        """Remove a file, or a folder with all in it; silent where neither is."""
+        """Remove a file, or a folder with all in it; silent where neither is. The worker counts what is left."""
         authorize(actor, project, "artifact.write")
         self._storage_of(project).delete(_place(project, path))
+        enqueue_recount(project, after_seconds=AFTER_DELETION_SECONDS)
+
+    def recount(self, lease: Lease, project_id: str) -> Again | None:
+        """Count a project's bytes in its storage, for the worker; nothing happens to one that is deleted."""
+        return recount(lease, project_id, self._storage_of)
 
     def _stat(self, storage: Files, project: Project, path: str) -> StoredFile:
         place = _place(project, path)
@@ -119,17 +136,22 @@ class ArtifactService:
         except NotFound:
             raise NotFound(f"There is no artifact {path!r}.") from None
 
-    def _counted(self, path: str, chunks: Iterable[bytes], size_bytes: int | None) -> Iterator[bytes]:
+    def _counted(
+        self, path: str, chunks: Iterable[bytes], size_bytes: int | None, upload: CountedUpload
+    ) -> Iterator[bytes]:
+        """Yield the chunks; before the storage learns that there are no more, all of them are counted."""
         sent = 0
         for chunk in _sliced(chunks):
             sent += len(chunk)
             if sent > self._max_bytes:
                 raise self._too_large(path)
+            upload.check(sent)
             yield chunk
         if size_bytes is not None and sent != size_bytes:
             raise InvalidInput(
                 f"The upload of {path!r} broke off: {sent} of {size_bytes} bytes came.", hint="Send it again."
             )
+        upload.count(sent)
 
     def _too_large(self, path: str) -> TooLarge:
         return TooLarge(
@@ -196,6 +218,14 @@ def _place(project: Project, path: str, *, root: bool = False) -> str:
     if size > MAX_STORED_PATH_BYTES:
         raise _bad_path(path, f"is longer than {MAX_STORED_PATH_BYTES - len(prefix) - 1} bytes")
     return place
+
+
+def _size_of(storage: Files, place: str) -> int:
+    """Return the size of the file that is there; 0 for none."""
+    try:
+        return storage.stat(place).size_bytes
+    except NotFound:
+        return 0
 
 
 def _sliced(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -64,7 +64,7 @@ class ApiToken(Table):
 
 
 class SignInCount(Table):
-    """How often sign-in failed for an account, an address, or both; `key_hash` is the SHA-256 of which.
+    """How often sign-in failed for an account, an address, or both, or since it was told; the hash says which.
 
     `succeeded_at_ms` of an account at an address is when it last signed in from there.
     """

@@ -69,14 +69,17 @@ class OidcService:
                     )
             except IntegrityError:
                 continue
+            except PermissionDenied:
+                self._sessions.refusals.note(_linked_user(identity), address=address, request_id=request_id)
+                raise
         raise Conflict("The account is being made in another window.", hint="Try again in a moment.")
 
     def _find_user(self, identity: ProvedIdentity) -> User | None:
         """Return the user, whose row is held until the transaction ends."""
-        link = IdentityLink.get_or_none(issuer=identity.issuer, subject=identity.subject)
-        if link is None:
+        linked = _linked_user(identity)
+        if linked is None:
             return None
-        user: User = held(User.select().where(User.id == link.user_id)).get()
+        user: User = held(User.select().where(User.id == linked.id)).get()
         if user.disabled_at_ms is not None:
             raise PermissionDenied(f"The account {user.username!r} is disabled.", hint="Ask an administrator.")
         return user
@@ -96,6 +99,12 @@ class OidcService:
             after={"username": user.username, "issuer": identity.issuer, "subject": identity.subject},
         )
         return user
+
+
+def _linked_user(identity: ProvedIdentity) -> User | None:
+    """Return whom the provider's subject is known as here."""
+    link = IdentityLink.get_or_none(issuer=identity.issuer, subject=identity.subject)
+    return link.user if link else None
 
 
 def _create_under_free_name(identity: ProvedIdentity) -> User:

@@ -25,6 +25,7 @@ PROJECT_POLICY: dict[str, tuple[str, str]] = {
     "delivery.redeliver": ("editor", "write"),
     "run.read": ("viewer", "read"),
     "run.write": ("editor", "write"),
+    "run.purge": ("admin", "admin"),
     "trace.read": ("viewer", "read"),
     "trace.write": ("editor", "write"),
     "artifact.read": ("viewer", "read"),

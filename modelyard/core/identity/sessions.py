@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from modelyard.core.db import atomic, now_ms
-from modelyard.core.errors import AuthenticationRequired, NotFound
+from modelyard.core.errors import AuthenticationRequired, NotFound, TooManyRequests
 from modelyard.core.events import Events
 from modelyard.core.identity import credentials, policy, throttle
 from modelyard.core.identity.actor import Actor
 from modelyard.core.identity.models import Session, User
+from modelyard.core.identity.refusals import Refusals
 from modelyard.core.identity.users import find_user
 
 TOUCH_EVERY_MS = 60_000
@@ -20,6 +21,7 @@ class SessionService:
 
     def __init__(self, events: Events, *, idle_seconds: int, longest_seconds: int) -> None:
         self._events = events
+        self.refusals = Refusals(events)
         self._idle_ms = idle_seconds * 1000
         self._longest_ms = longest_seconds * 1000
 
@@ -29,16 +31,27 @@ class SessionService:
         """Check the password and open a session; returns the user and the cookie's secret.
 
         Raises `AuthenticationRequired`, the same and as slowly, for an unknown, a disabled user and a wrong password;
-        after too many of those `TooManyRequests`, also for the right password.
+        after too many of those `TooManyRequests`, also for the right password. Either is told as ``session.refused``.
         """
+        try:
+            user = self._check(username, password, address)
+        except (AuthenticationRequired, TooManyRequests):
+            claimed = User.get_or_none(User.username == username.lower())
+            self.refusals.note(claimed, address=address, request_id=request_id)
+            raise
+        self._keep_hash_current(user, password)
+        return user, self.open(user, address=address, user_agent=user_agent, request_id=request_id)
+
+    def _check(self, username: str, password: str, address: str) -> User:
         attempt = throttle.begin_attempt(username, address)
-        user = User.get_or_none(User.username == username.lower(), User.kind == "person", User.disabled_at_ms.is_null())
+        user: User | None = User.get_or_none(
+            User.username == username.lower(), User.kind == "person", User.disabled_at_ms.is_null()
+        )
         matches = credentials.password_matches(password, user.password_hash if user else None)
         if user is None or not matches:
             raise AuthenticationRequired("The username or the password is not right.")
         attempt.succeeded()
-        self._keep_hash_current(user, password)
-        return user, self.open(user, address=address, user_agent=user_agent, request_id=request_id)
+        return user
 
     def open(self, user: User, *, address: str, user_agent: str, request_id: str) -> str:
         """Open a session for somebody who has shown who they are; returns the cookie's secret."""

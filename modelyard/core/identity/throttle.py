@@ -55,7 +55,7 @@ class Attempt:
         """Clear what counts against the account here, take this attempt off the address, and know the address."""
         now = now_ms()
         with atomic():
-            for key, row in _locked_rows({self.account, *self.counted}).items():
+            for key, row in locked_counts({self.account, *self.counted}).items():
                 if key in {self.pair, self.account}:
                     row.failures = row.blocked_until_ms = 0
                 else:
@@ -72,12 +72,14 @@ def begin_attempt(username: str, address: str) -> Attempt:
     An address from which the account signed in before is held back by its own failures alone, so that nobody
     elsewhere locks its owner out.
     """
-    network = _network(address)
-    pair, account, place = (_key(*parts) for parts in (("pair", username, network), ("account", username), (network,)))
+    network = network_of(address)
+    pair, account, place = (
+        key_of(*parts) for parts in (("pair", username, network), ("account", username), (network,))
+    )
     limits = {pair: PAIR, account: ACCOUNT, place: ADDRESS}
     now = now_ms()
     with atomic():
-        rows = _locked_rows(limits)
+        rows = locked_counts(limits)
         counted = (pair,) if rows[pair].succeeded_at_ms is not None else (pair, account, place)
         wait_ms = max(rows[key].blocked_until_ms - now for key in counted)
         if wait_ms > 0:
@@ -98,13 +100,13 @@ def begin_attempt(username: str, address: str) -> Attempt:
 
 def forget_failures(username: str, address: str) -> None:
     """Clear what counts against the account, at this address and at all that it has not signed in from."""
-    keys = [_key("pair", username, _network(address)), _key("account", username)]
+    keys = [key_of("pair", username, network_of(address)), key_of("account", username)]
     with atomic():
         mine = SignInCount.key_hash.in_(keys)
         SignInCount.update(failures=0, blocked_until_ms=0).where(mine).execute()
 
 
-def _locked_rows(keys: Iterable[str]) -> dict[str, SignInCount]:
+def locked_counts(keys: Iterable[str]) -> dict[str, SignInCount]:
     """Return the counts under these keys, made where they are missing, locked until the transaction ends."""
     wanted = sorted(keys)
     if is_postgresql():  # rows that are not there yet cannot be locked in order; their keys can
@@ -141,7 +143,7 @@ def _prune(now: int) -> None:
             SignInCount.delete().where(SignInCount.id.in_(ids)).execute()
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """Return what counts as one address: of IPv6 the /64, which one host has for itself."""
     try:
         parsed = ip_address(address)
@@ -152,6 +154,6 @@ def _network(address: str) -> str:
     return address
 
 
-def _key(*parts: str) -> str:
+def key_of(*parts: str) -> str:
     """Hash what is counted: people type passwords into the wrong field, too."""
     return hashlib.sha256("\0".join(parts).lower().encode("utf-8", "surrogatepass")).hexdigest()

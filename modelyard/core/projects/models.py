@@ -92,6 +92,7 @@ class Project(Table):
     """Where experiments, models and deployments live. The counter numbers experiments and never goes back.
 
     A deleted one is found by nobody and its slug is free, until it is restored or purged. A quota that is NULL is none.
+    `artifact_bytes` is what its artifacts are counted to have (`modelyard.core.artifacts.usage`).
     """
 
     public_id = CharField(max_length=32, unique=True, default=new_id)
@@ -111,6 +112,8 @@ class Project(Table):
     purge_started_at_ms = BigIntegerField(null=True)
     max_runs = BigIntegerField(null=True)
     max_deployments = BigIntegerField(null=True)
+    artifact_bytes = BigIntegerField(default=0)
+    max_artifact_bytes = BigIntegerField(null=True)
 
     @cached_property
     def tracker_connection(self) -> Connection | None:

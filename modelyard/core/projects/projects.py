@@ -110,7 +110,11 @@ class ProjectService(ProjectMembers):
     def usage(self, actor: Actor, project: Project) -> dict[str, int]:
         """Count what the quotas are about."""
         authorize(actor, project, "project.read")
-        return {"runs": count_runs(project), "deployments": count_deployments(project)}
+        return {
+            "runs": count_runs(project),
+            "deployments": count_deployments(project),
+            "artifact_bytes": int(project.artifact_bytes),
+        }
 
     def check_changes(self, actor: Actor, project: Project, changes: Mapping[str, Any]) -> None:
         """Raise what `edit` would raise of these changes but for conflicts, and change nothing."""

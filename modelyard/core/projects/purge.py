@@ -27,15 +27,14 @@ from modelyard.core.projects.models import (
     Project,
 )
 from modelyard.core.registry.models import ModelVersion, RegisteredModel
-from modelyard.core.tracking.models import Experiment, LoggedModel, MetricPoint, MetricSeries, Run
+from modelyard.core.tracking.models import Experiment
+from modelyard.core.tracking.purge import forget_of_project, forget_rows
 from modelyard.core.tracking.trace_models import Span, Trace
 
 PURGE_PROJECT = "project.purge"
 PURGE_ORGANIZATION = "organization.purge"
 ACTOR = system_actor("purge")
 ENDING_SECONDS = 2.0
-POINTS = 20_000
-ROWS = 200
 
 
 class Purger:
@@ -125,19 +124,16 @@ class Purger:
     def _forget_some(self, lease: Lease, project: Project) -> bool:
         """Delete a bounded number of rows; says whether there may be more."""
         experiments = Experiment.select(Experiment.id).where(Experiment.project == project)
-        runs = Run.select(Run.id).where(Run.experiment.in_(experiments))
         traces = Trace.select(Trace.id).where(Trace.project == project)
         models = RegisteredModel.select(RegisteredModel.id).where(RegisteredModel.project == project)
         events = Event.select(Event.id).where(Event.project == project)
         with atomic():
             lease.confirm()
-            return _forget_points(MetricSeries.run.in_(runs)) or any(
-                _forget_rows(table, condition)
+            return forget_of_project(experiments) or any(
+                forget_rows(table, condition)
                 for table, condition in (
                     (Span, Span.trace.in_(traces)),
                     (Trace, Trace.project == project),
-                    (Run, Run.experiment.in_(experiments)),
-                    (LoggedModel, LoggedModel.experiment.in_(experiments)),
                     (ModelVersion, ModelVersion.model.in_(models)),
                     (Delivery, Delivery.event.in_(events)),
                 )
@@ -162,34 +158,3 @@ class Purger:
             organization=organization,
             before={"slug": gone.slug, "name": gone.name},
         )
-
-
-def _forget_points(condition: Any) -> bool:
-    """Delete some metrics with their points, or a part of the points of one that has very many; says whether any."""
-    few: list[int] = []
-    points = 0
-    for row in MetricSeries.select(MetricSeries.id, MetricSeries.count).where(condition).limit(ROWS):
-        points += row.count
-        if points > POINTS:
-            break
-        few.append(row.id)
-    else:
-        return _forget_ids(MetricSeries, few)
-    return _forget_ids(MetricSeries, few) or _forget_part(row.id)
-
-
-def _forget_part(series_id: int) -> bool:
-    mine = MetricPoint.series == series_id
-    steps = MetricPoint.select(MetricPoint.step).where(mine).order_by(MetricPoint.step)
-    edge = steps.offset(POINTS).limit(1).scalar()
-    if edge is None:
-        return _forget_ids(MetricSeries, [series_id])
-    return bool(MetricPoint.delete().where(mine, MetricPoint.step <= edge).execute())
-
-
-def _forget_rows(table: Any, condition: Any) -> bool:
-    return _forget_ids(table, [row.id for row in table.select(table.id).where(condition).limit(ROWS)])
-
-
-def _forget_ids(table: Any, ids: list[int]) -> bool:
-    return bool(ids) and bool(table.delete().where(table.id.in_(ids)).execute())

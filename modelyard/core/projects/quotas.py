@@ -6,13 +6,15 @@ a deleted run, which can be restored, is one.
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from modelyard.core.deployments.models import Deployment
-from modelyard.core.errors import QuotaExceeded
+from modelyard.core.errors import NotFound, QuotaExceeded
 from modelyard.core.projects.access import hold
 from modelyard.core.projects.models import Project
 from modelyard.core.tracking.models import Experiment, Run
 
-QUOTAS = ("max_runs", "max_deployments")
+QUOTAS = ("max_runs", "max_deployments", "max_artifact_bytes")
 
 
 def count_runs(project: Project) -> int:
@@ -41,6 +43,28 @@ def reserve_deployment(project: Project) -> None:
     """Raise `QuotaExceeded` where the project, whose row the caller holds, may have no further deployment."""
     if project.max_deployments is not None:
         _refuse_more(project, "deployments", count_deployments(project), int(project.max_deployments))
+
+
+def artifact_room(project: Project) -> int | None:
+    """Return how many bytes of artifacts the project may have more, by its row as it is now; None without a quota."""
+    if project.max_artifact_bytes is None:
+        return None
+    now = Project.get_or_none(Project.id == project.id)
+    if now is None or now.max_artifact_bytes is None:
+        return None
+    return int(now.max_artifact_bytes - now.artifact_bytes)
+
+
+def refuse_artifact(project: Project, path: str, added: int) -> NoReturn:
+    """Raise `QuotaExceeded` for a file that would add so many bytes."""
+    now = Project.get_or_none(Project.id == project.id)
+    if now is None:
+        raise NotFound(f"There is no project {project.slug!r}.")
+    raise QuotaExceeded(
+        f"The project {now.slug!r} has {now.artifact_bytes} of {now.max_artifact_bytes} bytes of artifacts, and"
+        f" {path[:200]!r} would add at least {added}.",
+        hint="Delete some for good, or ask an instance administrator for a larger quota (max_artifact_bytes).",
+    )
 
 
 def _refuse_more(project: Project, what: str, used: int, limit: int) -> None:

@@ -33,6 +33,7 @@ from modelyard.core.registry.models_service import (
 )
 from modelyard.core.registry.search import find_versions
 from modelyard.core.registry.sources import resolve_source
+from modelyard.core.registry.used_files import hold_source
 from modelyard.core.tracking.entities import Query
 
 STAGES = ("None", "Staging", "Production", "Archived")
@@ -66,8 +67,8 @@ class ModelVersionService:
         """Register the files at `source` as the next version.
 
         `source` is ``mlflow-artifacts:/PATH``, ``runs:/RUN/PATH``, ``models:/m-ID`` or another version as
-        ``models:/MODEL/NUMBER``, in this project; `InvalidInput` for any other, except that a prompt's may be anything.
-        Numbers count from 1 within the model and are never used again.
+        ``models:/MODEL/NUMBER``, in this project; `InvalidInput` for any other, except that a prompt's may be anything,
+        `Conflict` for files that are being purged. Numbers count from 1 within the model and are never used again.
         """
         authorize(actor, project, "model.write")
         check_text(description, "description", longest=LONGEST_DESCRIPTION)
@@ -82,6 +83,8 @@ class ModelVersionService:
             run_id, logged_model_id = run_id or original.run_id, logged_model_id or original.logged_model_id
         with atomic():
             model = find_model(project, model_name, lock=True)
+            if artifact_path:
+                hold_source(project, artifact_path)
             number = model.last_version + 1
             RegisteredModel.update(last_version=number, updated_at_ms=now_ms()).where(
                 RegisteredModel.id == model.id

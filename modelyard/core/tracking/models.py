@@ -29,16 +29,21 @@ DELETED = "deleted"
 
 
 class Experiment(Table):
-    """A named group of runs; `number` is what MLflow calls its id, and counts within the project."""
+    """A named group of runs; `number` is what MLflow calls its id, and counts within the project.
+
+    While it is deleted, `updated_at_ms` is when that happened: nothing else changes it then.
+    """
 
     public_id = CharField(max_length=32, unique=True, default=new_id)
     project = ForeignKeyField(Project, on_delete="CASCADE", backref="experiments")
+    project_id: int
     number = BigIntegerField()
     name = CharField(max_length=500)
     lifecycle_stage = CharField(max_length=20, default=ACTIVE)
     artifact_location = TextField()
     created_at_ms = BigIntegerField(default=now_ms)
     updated_at_ms = BigIntegerField(default=now_ms)
+    purge_started_at_ms = BigIntegerField(null=True)
 
     class Meta:
         indexes = ((("project", "number"), True), (("project", "name"), True))
@@ -70,6 +75,11 @@ class Run(Table):
     created_at_ms = BigIntegerField(default=now_ms)
     updated_at_ms = BigIntegerField(default=now_ms)
     deleted_at_ms = BigIntegerField(null=True)
+    purge_started_at_ms = BigIntegerField(null=True)
+
+
+Run.add_index(Run.index(Run.deleted_at_ms, where=Run.deleted_at_ms.is_null(False), name="run_deleted"))
+Run.add_index(Run.index(Run.purge_started_at_ms, where=Run.purge_started_at_ms.is_null(False), name="run_being_purged"))
 
 
 class RunParam(Table):
@@ -205,7 +215,10 @@ class RunInput(Table):
 
 
 class LoggedModel(Table):
-    """A model that was logged, before and apart from any registration; `public_id` is ``m-`` and 32 hex digits."""
+    """A model that was logged, before and apart from any registration; `public_id` is ``m-`` and 32 hex digits.
+
+    While it is deleted, `updated_at_ms` is when that happened.
+    """
 
     public_id = CharField(max_length=34, unique=True)
     experiment = ForeignKeyField(Experiment, on_delete="CASCADE", index=False)
@@ -220,6 +233,11 @@ class LoggedModel(Table):
 
     class Meta:
         indexes = ((("experiment", "created_at_ms"), False),)
+
+
+LoggedModel.add_index(
+    LoggedModel.index(LoggedModel.lifecycle_stage, LoggedModel.updated_at_ms, name="logged_model_lifecycle")
+)
 
 
 class LoggedModelParam(Table):

@@ -15,7 +15,14 @@ from modelyard.core.tracking.entities import Change, Experiment, Page, Query, Ta
 from modelyard.core.tracking.models import ACTIVE, DELETED
 from modelyard.core.tracking.search import find_experiments, pages_of
 from modelyard.core.tracking.sql import execute, marks
-from modelyard.plugins.sql_tracker.rows import delete_value, find_experiment, key_values, set_values, transaction
+from modelyard.plugins.sql_tracker.rows import (
+    being_purged,
+    delete_value,
+    find_experiment,
+    key_values,
+    set_values,
+    transaction,
+)
 
 
 class ExperimentVerbs(Tracker):
@@ -77,13 +84,15 @@ class ExperimentVerbs(Tracker):
             row = find_experiment(project_id, experiment_id, lock=True)
             if row.lifecycle_stage == stage:
                 raise NotFound(f"No Experiment with id={experiment_id} exists that is not {stage} already.")
+            if row.purge_started_at_ms is not None:
+                raise being_purged("experiment", experiment_id)
             before = read_experiments([row])[0]
             now = now_ms()
             row.lifecycle_stage, row.updated_at_ms = stage, now
             row.save()
             models.Run.update(
                 lifecycle_stage=stage, deleted_at_ms=now if stage == DELETED else None, updated_at_ms=now
-            ).where(models.Run.experiment == row.id).execute()
+            ).where(models.Run.experiment == row.id, models.Run.purge_started_at_ms.is_null()).execute()
             return Change(before, read_experiments([row])[0])
 
     def set_experiment_tag(self, project_id: int, experiment_id: str, tag: Tag) -> None:

@@ -66,6 +66,19 @@ class RunKey(NamedTuple):
     experiment: int
 
 
+def hold_from_purge(project_id: int, run_id: str) -> None:
+    """Keep the purge of the run's experiment from beginning until the transaction ends; `Conflict` where it has."""
+    query: Any = Experiment.select().join(Run).where(Run.public_id == run_id, Experiment.project == project_id)
+    row = (query.for_update("FOR SHARE", of=Experiment) if is_postgresql() else query).first()
+    if row is not None and row.purge_started_at_ms is not None:
+        raise being_purged("experiment", row.number)
+
+
+def being_purged(kind: str, which: object) -> Conflict:
+    """Make the refusal to restore what is being removed for good."""
+    return Conflict(f"The {kind} {which} is being purged: it cannot be restored any more.")
+
+
 def touch_active_run(project_id: int, run_id: str) -> RunKey:
     """Move the time of an active run's last change and return its keys; no one else writes to it until the end."""
     rows = execute(

@@ -25,9 +25,11 @@ from modelyard.core.tracking.names import random_name
 from modelyard.core.tracking.run_search import count_runs, find_runs
 from modelyard.plugins.sql_tracker.reading import read_runs
 from modelyard.plugins.sql_tracker.rows import (
+    being_purged,
     delete_value,
     find_run,
     hold_active_experiment,
+    hold_from_purge,
     not_active,
     set_values,
     touch_active_run,
@@ -99,7 +101,11 @@ class RunVerbs(Tracker):
     def set_run_lifecycle(self, project_id: int, run_id: str, stage: str) -> Change[RunInfo]:
         """Move one run; its experiment stays as it is."""
         with transaction():
+            if stage == ACTIVE:
+                hold_from_purge(project_id, run_id)
             row = find_run(project_id, run_id, lock=True)
+            if stage == ACTIVE and row.purge_started_at_ms is not None:
+                raise being_purged("run", run_id)
             before = _info(row)
             now = now_ms()
             row.lifecycle_stage, row.updated_at_ms = stage, now

@@ -97,6 +97,16 @@ class ExperimentsView(MethodView):
         return show_experiment(services().experiments.create(actor(), found, name=wish["name"]))
 
 
+@blueprint.route("/experiments/<experiment_id>/purge")
+class ExperimentPurgeView(MethodView):
+    """The end of a deleted experiment."""
+
+    @blueprint.response(202)
+    def post(self, organization: str, project: str, experiment_id: str) -> None:
+        """Have a deleted experiment removed for good, with all its runs (project admins), by the worker."""
+        services().tracking_retention.purge_experiment(actor(), open_project(organization, project), experiment_id)
+
+
 @blueprint.route("/runs")
 class RunsView(MethodView):
     """A project's runs."""
@@ -143,6 +153,16 @@ class RestoreView(MethodView):
         name = _name_of_experiment(found, run.info.experiment_id)
         services().runs.restore(actor(), found, run_id)
         return show_run(run, name)
+
+
+@blueprint.route("/runs/<run_id>/purge")
+class RunPurgeView(MethodView):
+    """The end of a deleted run."""
+
+    @blueprint.response(202)
+    def post(self, organization: str, project: str, run_id: str) -> None:
+        """Have a deleted run removed for good, with its artifacts (project admins), by the worker."""
+        services().tracking_retention.purge_run(actor(), open_project(organization, project), run_id)
 
 
 @blueprint.route("/runs/<run_id>/metrics/<path:key>")

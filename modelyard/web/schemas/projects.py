@@ -99,6 +99,7 @@ class QuotasSchema(Schema):
 
     max_runs = fields.Integer(required=True, allow_none=True)
     max_deployments = fields.Integer(required=True, allow_none=True)
+    max_artifact_bytes = fields.Integer(required=True, allow_none=True)
 
 
 class QuotaChangesSchema(StrictSchema):
@@ -106,6 +107,7 @@ class QuotaChangesSchema(StrictSchema):
 
     max_runs = fields.Integer(strict=True, allow_none=True, validate=validate.Range(0, LARGEST_QUOTA))
     max_deployments = fields.Integer(strict=True, allow_none=True, validate=validate.Range(0, LARGEST_QUOTA))
+    max_artifact_bytes = fields.Integer(strict=True, allow_none=True, validate=validate.Range(0, LARGEST_QUOTA))
 
 
 class UsageSchema(Schema):
@@ -113,6 +115,9 @@ class UsageSchema(Schema):
 
     runs = fields.Integer(required=True, metadata={"description": "With the deleted ones, which can be restored."})
     deployments = fields.Integer(required=True)
+    artifact_bytes = fields.Integer(
+        required=True, metadata={"description": "As counted by uploads; after a deletion the worker counts anew."}
+    )
     quotas = fields.Nested(QuotasSchema, required=True)
 
 

@@ -11,7 +11,7 @@ from marshmallow import Schema, fields, validate
 
 from modelyard import DeploymentTarget, Health, Notification, Notifier, ReplicaSpec, ReplicaStatus, Storage, StoredFile
 from modelyard.core.bootstrap import Services
-from modelyard.core.errors import PluginUnavailable
+from modelyard.core.errors import NotFound, PluginUnavailable
 from modelyard.core.plugin_providers import check_provider
 
 
@@ -78,6 +78,8 @@ class Shelf(Storage):
         yield self.files[path][offset:][:length]
 
     def stat(self, path: str) -> StoredFile:
+        if path not in self.files:
+            raise NotFound(f"There is no file {path!r}.")
         return StoredFile(path, len(self.files[path]))
 
     def list(self, path: str) -> Iterable[StoredFile]:

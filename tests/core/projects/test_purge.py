@@ -16,8 +16,9 @@ from modelyard.core.identity.actor import Actor
 from modelyard.core.identity.models import ApiToken, User
 from modelyard.core.jobs import Job, Lease
 from modelyard.core.notifications.models import Event
-from modelyard.core.projects import purge, tasks
+from modelyard.core.projects import tasks
 from modelyard.core.projects.models import Connection, Organization, OrganizationMember, Project
+from modelyard.core.tracking import purge
 from modelyard.core.tracking.entities import Metric, NewLoggedModel, NewRun
 from modelyard.core.tracking.models import MetricPoint, Run
 from modelyard.core.tracking.trace_entities import Span, SpanBatch, SpanContent, Trace

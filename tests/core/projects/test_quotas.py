@@ -43,7 +43,7 @@ def test_runs_end_at_their_quota(services: Services, owner: Actor, project: Proj
     start_run(services, owner, limited)
     with pytest.raises(QuotaExceeded, match="'churn' has 2 of 2 runs"):
         start_run(services, owner, limited)
-    assert services.projects.usage(owner, limited) == {"runs": 2, "deployments": 0}
+    assert services.projects.usage(owner, limited) == {"runs": 2, "deployments": 0, "artifact_bytes": 0}
     start_run(services, owner, limit(project, max_runs=None))
     assert Run.select().count() == 3
 

@@ -10,6 +10,7 @@ import requests
 from flask import Flask
 from flask.testing import FlaskClient
 
+from modelyard.core.identity.models import User
 from modelyard.web.app import create_app
 from tests.web.mlflow.conftest import Wire
 
@@ -123,6 +124,18 @@ def test_an_artifact_over_its_limit_is_refused(wire: Wire, services: object, ove
     limited = create_app(bootstrap.build(override(server={"max_artifact_bytes": 10}), process="web"))  # type: ignore[operator]
     answer = limited.test_client().put(address(wire, "a"), data=b"x" * 11, headers=wire.headers)
     assert (answer.status_code, answer.get_json()["error_code"]) == (413, "INVALID_PARAMETER_VALUE")
+
+
+def test_an_artifact_over_the_projects_quota_is_refused(wire: Wire, client: FlaskClient) -> None:
+    quotas = {"quotas": {"max_artifact_bytes": 10}}
+    place = f"/api/v1/organizations/{wire.project.organization.slug}/projects/{wire.project.slug}"
+    User.update(is_instance_admin=True).execute()
+    assert client.patch(place, json=quotas, headers=wire.headers).status_code == 200
+    assert client.put(address(wire, "a"), data=b"x" * 8, headers=wire.headers).status_code == 200
+    answer = client.put(address(wire, "b"), data=b"x" * 3, headers=wire.headers)
+    assert (answer.status_code, answer.get_json()["error_code"]) == (400, "RESOURCE_EXHAUSTED")
+    usage = client.get(f"{place}/usage", headers=wire.headers).get_json()
+    assert (usage["artifact_bytes"], usage["quotas"]["max_artifact_bytes"]) == (8, 10)
 
 
 @pytest.mark.parametrize(("pieces", "kept"), [((), True), ((b"hello",), False)])
