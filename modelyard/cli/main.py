@@ -32,7 +32,7 @@ COMMANDS = {
     ),
     "projects": LazyCommand(_COMMANDS + "projects:projects", "Projects and their members."),
     "connections": LazyCommand(_COMMANDS + "connections:connections", "Storages, targets and notifiers of a project."),
-    "experiments": LazyCommand(_COMMANDS + "runs:experiments", "Experiments of a project."),
+    "experiments": LazyCommand(_COMMANDS + "experiments:experiments", "Experiments of a project."),
     "runs": LazyCommand(_COMMANDS + "runs:runs", "Runs, their metrics and artifacts."),
     "models": LazyCommand(_COMMANDS + "models:models", "Registered models, versions and stages."),
     "deployments": LazyCommand(_COMMANDS + "deployments:deployments", "Models that answer requests."),

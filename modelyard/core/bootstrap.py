@@ -45,6 +45,7 @@ from modelyard.core.registry.models_service import ModelService
 from modelyard.core.registry.versions_service import ModelVersionService
 from modelyard.core.secret_box import KEY_FILE, SecretBox, load_keys
 from modelyard.core.secret_keys import SecretKeys, sealed_columns
+from modelyard.core.tracking.comparisons import ComparisonService
 from modelyard.core.tracking.experiments import ExperimentService
 from modelyard.core.tracking.logged_models import LoggedModelService
 from modelyard.core.tracking.runs import RunService
@@ -80,6 +81,7 @@ class Services:
     retention: RetentionService
     experiments: ExperimentService
     runs: RunService
+    comparisons: ComparisonService
     logged_models: LoggedModelService
     artifacts: ArtifactService
     models: ModelService
@@ -195,6 +197,7 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
     )
     tracker_of: Any = connections.tracker_of
     experiments = ExperimentService(events, tracker_of)
+    runs = RunService(events, tracker_of)
     artifacts = ArtifactService(connections.storage_of, max_artifact_bytes=settings.server.max_artifact_bytes)
     versions = ModelVersionService(events)
     users = UserService(events)
@@ -235,7 +238,8 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
         audit=AuditService(),
         retention=RetentionService(settings.data),
         experiments=experiments,
-        runs=RunService(events, tracker_of),
+        runs=runs,
+        comparisons=ComparisonService(runs),
         logged_models=LoggedModelService(events, tracker_of),
         artifacts=artifacts,
         models=ModelService(events),

@@ -131,6 +131,7 @@ def names(place: Project) -> dict[str, Any]:
         "project": place.slug,
         "username": system_owner(place).username,
         "run_id": Run.get().public_id,
+        "experiment_id": "0",
         "key": "loss",
         "model": "risk",
         "version": 1,

@@ -309,7 +309,7 @@ def test_roles_may_what_the_policy_says(
 
 def test_writes_are_no_viewers(routes: list[Route]) -> None:
     reads = {"GET", "HEAD"}
-    searches = ("/search", "/get-latest-versions", "/invocations")
+    searches = ("/search", "/get-latest-versions", "/invocations", "/sample", "/compare", "/compare/export")
     for route in routes:
         row = route.row
         if row.last:

@@ -23,6 +23,8 @@ MODEL_STATUSES = ("PENDING", "READY", "UPLOAD_FAILED")
 LIFECYCLE_STAGES = ("active", "deleted")
 DEFAULT_EXPERIMENT_ID = "0"
 RUN_NAME_TAG = "mlflow.runName"
+PARENT_TAG = "mlflow.parentRunId"
+NOTE_TAG = "mlflow.note.content"
 
 
 def as_number(value: float, is_nan: int = 0) -> Number:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from modelyard.core.db import now_ms
 from modelyard.core.errors import InvalidInput
 from modelyard.core.identity.actor import Actor
 from modelyard.core.projects.models import Project
@@ -43,13 +44,15 @@ from modelyard.core.tracking.limits import (
     check_sample,
     check_tags,
 )
+from modelyard.core.tracking.many_runs import ManyRuns
 from modelyard.core.tracking.models import ACTIVE, DELETED
-from modelyard.core.tracking.service import TRANSACTIONAL, TrackingService
+from modelyard.core.tracking.run_metrics import RunMetrics
+from modelyard.core.tracking.service import TRANSACTIONAL
 
 MODEL_HISTORY_TAG = "mlflow.log-model.history"
 
 
-class RunService(TrackingService):
+class RunService(ManyRuns, RunMetrics):
     """Runs of projects. What is logged to a run writes no event; what is done to it does."""
 
     def create(self, actor: Actor, project: Project, run: NewRun) -> Run:
@@ -110,6 +113,36 @@ class RunService(TrackingService):
             if change.before.status != change.after.status and change.after.status in ENDED_STATUSES:
                 self._tell("run.finished", actor, project, change, ("status",))
         return change.after
+
+    def edit(
+        self,
+        actor: Actor,
+        project: Project,
+        run_id: str,
+        *,
+        status: str | None = None,
+        end_time_ms: int | None = None,
+        name: str | None = None,
+        tags: Mapping[str, str | None] | None = None,
+    ) -> None:
+        """Do what `update` does and set tags, of which one whose value is None goes; all of it, or nothing.
+
+        A run that comes to its end without a time for it has ended now.
+        """
+        wanted = dict(tags or {})
+        name = name or wanted.pop(RUN_NAME_TAG, None)
+        kept = check_tags([Tag(key, value) for key, value in wanted.items() if value is not None])
+        with self._changing(actor, project) as tracker:
+            before = tracker.get_run(project.id, run_id)
+            if status in ENDED_STATUSES and end_time_ms is None and before.info.end_time_ms is None:
+                end_time_ms = now_ms()
+            if (status, end_time_ms, name) != (None, None, None):
+                self.update(actor, project, run_id, status=status, end_time_ms=end_time_ms, name=name)
+            if kept:
+                tracker.log_batch(project.id, run_id, tags=kept)
+            for tag in before.data.tags:
+                if wanted.get(tag.key, "") is None:
+                    tracker.delete_run_tag(project.id, run_id, tag.key)
 
     def delete(self, actor: Actor, project: Project, run_id: str) -> None:
         """Delete a run; `restore` brings it back."""
