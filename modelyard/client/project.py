@@ -71,6 +71,10 @@ class Project(Resource):
         """Return how much it has of what its quotas are about: `{runs, deployments, quotas}`."""
         return self._one("GET", "usage")
 
+    def changes(self, after: str | None = None) -> Json:
+        """Return what changed since a cursor: `{cursor, runs, things, complete}`; without one, the cursor of now."""
+        return self._one("GET", "changes", after=after)
+
     def predict(self, deployment: str, data: Any) -> Any:
         """See `Client.predict`."""
         return self._client.predict(self.organization, self.name, deployment, data)

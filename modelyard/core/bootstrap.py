@@ -45,6 +45,7 @@ from modelyard.core.registry.models_service import ModelService
 from modelyard.core.registry.versions_service import ModelVersionService
 from modelyard.core.secret_box import KEY_FILE, SecretBox, load_keys
 from modelyard.core.secret_keys import SecretKeys, sealed_columns
+from modelyard.core.tracking.changes import ChangeService
 from modelyard.core.tracking.comparisons import ComparisonService
 from modelyard.core.tracking.experiments import ExperimentService
 from modelyard.core.tracking.logged_models import LoggedModelService
@@ -82,6 +83,7 @@ class Services:
     experiments: ExperimentService
     runs: RunService
     comparisons: ComparisonService
+    changes: ChangeService
     logged_models: LoggedModelService
     artifacts: ArtifactService
     models: ModelService
@@ -240,6 +242,7 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
         experiments=experiments,
         runs=runs,
         comparisons=ComparisonService(runs),
+        changes=ChangeService(events, tracker_of),
         logged_models=LoggedModelService(events, tracker_of),
         artifacts=artifacts,
         models=ModelService(events),

@@ -151,7 +151,7 @@ COMMANDS = {
     "post_plugin_block": "plugins block",
     "delete_plugin_block": "plugins unblock",
 }
-IN_A_BROWSER: set[str] = {"get_sign_in_options"}
+IN_A_BROWSER: set[str] = {"get_sign_in_options", "get_changes"}
 """What only a page asks."""
 TESTED_ELSEWHERE = {
     "get_session", "post_session", "delete_session", "post_tokens", "get_runs",

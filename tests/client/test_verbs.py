@@ -75,6 +75,7 @@ VERBS = [
     (lambda c: c.organizations.restore("o1", slug="b"), "POST", "/api/v1/organizations/o1/restore", {"slug": "b"}),
     (lambda c: c.projects.delete("acme", "churn", confirm="churn"), "DELETE", PROJECT, None),
     (lambda c: c.projects.restore("acme", "p1"), "POST", "/api/v1/organizations/acme/projects/p1/restore", {}),
+    (lambda c: _project(c).changes("x"), "GET", f"{PROJECT}/changes", None),
     (lambda c: _project(c).usage(), "GET", f"{PROJECT}/usage", None),
     (lambda c: _project(c).members.leave(), "POST", f"{PROJECT}/leave", None),
     (lambda c: _project(c).edit(slug="b", quotas={"max_runs": None}), "PATCH", PROJECT,

@@ -161,6 +161,7 @@ API: dict[str, Row] = {
     "post_metric_sample": Row("run.read", body={**RUNS, "keys": ["loss"]}),
     "get_artifacts": Row("artifact.read"),
     "get_artifact_content": Row("artifact.read", query={"path": "a.txt"}),
+    "get_changes": Row("run.read"),
     "get_models": Row("model.read"),
     "post_models": Row("model.write", body={"name": "new-{role}"}, status=CREATED),
     "get_model": Row("model.read"),

@@ -220,6 +220,14 @@ class LoggedModel(Entity):
     data: LoggedModelData
 
 
+class RunChange(Struct):
+    """A run, and when something was last logged or done to it."""
+
+    run_id: str
+    experiment_id: str
+    updated_at_ms: int
+
+
 class Page(Struct, Generic[T]):
     """Some of a list, and where the next part begins; None at the end."""
 

@@ -7,6 +7,7 @@ from flask_smorest import Api
 from modelyard.web.api import (
     account,
     artifacts,
+    changes,
     comparison,
     connections,
     deliveries,
@@ -45,6 +46,7 @@ RESOURCES = (
     metrics,
     comparison,
     artifacts,
+    changes,
     models,
     deployments,
     events,

@@ -70,7 +70,7 @@ def test_a_part_of_a_history_is_chosen(place: Place, new_run: NewRunOf) -> None:
     assert steps("start_step=7&end_step=7") == [7]
     assert steps("start_step=99") == []
     sampled = steps("max_points=6&start_step=0")
-    assert (len(sampled), sampled[0], sampled[-1]) == (6, 0, 49)
+    assert (len(sampled) <= 6, sampled[0], sampled[-1]) == (True, 0, 49)
     for query in ("start_step=x", "from=yesterday", "max_points=3", "limit=10001", f"end_step={2**63}", "cursor=x"):
         problem(place.call("GET", f"{address}?{query}"), 422, "invalid_input")
 
