@@ -171,5 +171,5 @@ class MetricContract:
         newest = max(run.updated_at_ms for run in found)
         assert tracker.changed_runs(project_id, newest + 1, limit=10) == []
         tracker.log_batch(project_id, run_ids[0], metrics=[Metric("m", 1.0, 1, 0)])
-        (first,) = tracker.changed_runs(project_id, newest, limit=1) or ()
-        assert first.updated_at_ms >= newest
+        again = tracker.changed_runs(project_id, newest, limit=1) or []
+        assert [run.updated_at_ms >= newest for run in again] == [True]

@@ -22,7 +22,7 @@ from modelyard.core.notifications.models import Event
 from modelyard.core.projects.access import authorize
 from modelyard.core.projects.models import Project
 from modelyard.core.tracking.entities import RunChange
-from modelyard.core.tracking.paging import fingerprint, make_token, read_token
+from modelyard.core.tracking.paging import Int64, fingerprint, make_token, read_token
 from modelyard.core.tracking.service import TrackingService
 
 OVERLAP_MS = 30_000
@@ -52,9 +52,9 @@ class Changes(Struct):
 class _Position(Struct, array_like=True):
     """Where a look goes on: times and event ids, and the marks of what was told from there on."""
 
-    runs_since_ms: int
+    runs_since_ms: Int64
     told_runs: list[str]
-    events_after: int
+    events_after: Int64
     told_events: list[int]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from msgspec.structs import replace
@@ -58,24 +58,45 @@ class ManyRuns(TrackingService):
         """Set the same tags of up to 1000 active runs, of which one whose value is None goes; return how many runs."""
         kept = check_tags([Tag(key, value) for key, value in tags.items() if value is not None])
         gone = {key for key, value in tags.items() if value is None}
-        wanted = _in_order(run_ids)
-        with self._changing(actor, project) as tracker:
-            for run_id in wanted:
-                present = {tag.key for tag in tracker.get_run(project.id, run_id).data.tags} if gone else set()
-                tracker.log_batch(project.id, run_id, tags=kept)
-                for key in sorted(gone & present):
-                    tracker.delete_run_tag(project.id, run_id, key)
-            self._tell_many("runs.tagged", actor, project, wanted, {"tags": dict(tags)})
-        return len(wanted)
+
+        def retag(tracker: Tracker, run_id: str) -> bool:
+            present = {tag.key for tag in tracker.get_run(project.id, run_id).data.tags} if gone else set()
+            tracker.log_batch(project.id, run_id, tags=kept)
+            for key in sorted(gone & present):
+                tracker.delete_run_tag(project.id, run_id, key)
+            return True
+
+        return self._change_many(actor, project, run_ids, retag, "runs.tagged", {"tags": dict(tags)})
 
     def _move_many(self, actor: Actor, project: Project, run_ids: Sequence[str], stage: str, action: str) -> int:
+        def move(tracker: Tracker, run_id: str) -> bool:
+            return tracker.set_run_lifecycle(project.id, run_id, stage).before.lifecycle_stage != stage
+
+        return self._change_many(actor, project, run_ids, move, action, {"lifecycle_stage": stage})
+
+    def _change_many(
+        self,
+        actor: Actor,
+        project: Project,
+        run_ids: Sequence[str],
+        change: Callable[[Tracker, str], bool],
+        action: str,
+        after: Mapping[str, object],
+    ) -> int:
+        """Change run by run; what an outside tracker did before it failed is told nevertheless."""
         wanted = _in_order(run_ids)
+        changed: list[str] = []
         with self._changing(actor, project) as tracker:
-            changes = [tracker.set_run_lifecycle(project.id, run_id, stage) for run_id in wanted]
-            moved = [change.after.run_id for change in changes if change.before.lifecycle_stage != stage]
-            if moved:
-                self._tell_many(action, actor, project, moved, {"lifecycle_stage": stage})
-        return len(moved)
+            may_tell = TRANSACTIONAL not in tracker.capabilities
+            try:
+                for run_id in wanted:
+                    if change(tracker, run_id):
+                        changed.append(run_id)
+                may_tell = True
+            finally:
+                if changed and may_tell:
+                    self._tell_many(action, actor, project, changed, after)
+        return len(changed)
 
     def _tell_many(
         self, action: str, actor: Actor, project: Project, run_ids: Sequence[str], after: Mapping[str, object]

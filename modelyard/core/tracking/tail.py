@@ -16,15 +16,20 @@ from msgspec import Struct
 
 from modelyard.core.interfaces import Tracker
 from modelyard.core.tracking.entities import Metric, MetricSummary, MetricWindow, Number
+from modelyard.core.tracking.paging import Int64
 
 
 class Mark(Struct, array_like=True, frozen=True):
     """The last point that a reader has of a metric, and the count of points up to there."""
 
-    count: int
-    step: int
-    timestamp_ms: int
+    count: Int64
+    step: Int64
+    timestamp_ms: Int64
     value: Number
+
+    def __post_init__(self) -> None:
+        """Refuse with a `ValueError` what is no number: marks come from outside."""
+        float(self.value)
 
 
 class Tail(Struct):

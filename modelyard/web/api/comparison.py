@@ -46,7 +46,8 @@ def file_of(project: Project, query: Query, form: str, columns: list[str]) -> Re
     """Answer with a table of runs, which are read as it is sent, without a database connection held."""
     pieces = services().comparisons.export(actor(), project, query, form=form, columns=columns)
     release_connection()
-    response = Response(pieces, content_type=FORMS[form])
+    kind = FORMS[form] if form == "parquet" else f"{FORMS[form]}; charset=utf-8"
+    response = Response(pieces, content_type=kind)
     response.headers["Content-Disposition"] = f'attachment; filename="runs.{form}"'
     return response
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from modelyard.core.bootstrap import Services
 from modelyard.core.db import database
-from modelyard.core.errors import InvalidInput, NotFound
+from modelyard.core.errors import InvalidInput, NotFound, PluginUnavailable
 from modelyard.core.identity.actor import Actor
+from modelyard.core.notifications.models import Event
 from modelyard.core.projects.models import Project
 from modelyard.core.tracking import many_runs
 from modelyard.core.tracking.entities import NewRun, Query, Run
+from modelyard.core.tracking.runs import RunService
+from modelyard.plugins.sql_tracker.tracker import SqlTracker
 from tests.factories import Factories, system_owner
 
 
@@ -74,6 +78,31 @@ def test_no_connection_is_held_between_pages(services: Services, actor: Actor, p
     database.close()
     next(pages)
     assert database.is_closed() or "sqlite" in type(database.obj).__name__.lower()
+
+
+class Failing(SqlTracker):
+    """An outside tracker that fails at the second run."""
+
+    capabilities = frozenset()
+    calls = 0
+
+    def set_run_lifecycle(self, *args: Any) -> Any:
+        self.calls += 1
+        if self.calls > 1:
+            raise PluginUnavailable("It is away.")
+        return super().set_run_lifecycle(*args)
+
+
+def test_what_an_outside_tracker_did_before_it_failed_is_told(
+    services: Services, actor: Actor, project: Project
+) -> None:
+    made = [make(services, actor, project, start) for start in range(3)]
+    tracker = Failing({})
+    runs = RunService(services.events, lambda project: tracker)
+    with pytest.raises(PluginUnavailable):
+        runs.delete_many(actor, project, made)
+    (event,) = Event.select().where(Event.object_kind == "runs")
+    assert event.after["run_ids"] == sorted(made)[:1]
 
 
 def test_some_runs_are_read_in_the_order_asked_for(services: Services, actor: Actor, project: Project) -> None:

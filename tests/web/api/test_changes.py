@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 import pytest
 
 from modelyard.core.bootstrap import Services
@@ -33,5 +36,10 @@ def test_a_page_is_told_what_changed_and_spared_the_rest(place: Place, services:
 @pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_a_cursor_that_is_made_up_is_refused(place: Place) -> None:
     cursor = place.call("GET", "/changes").get_json()["cursor"]
-    for wrong in ("x", cursor[:-4], "W10=", "漢"):
+    search = json.loads(base64.urlsafe_b64decode(cursor))[0]
+    forged = [
+        base64.urlsafe_b64encode(json.dumps([search, position]).encode()).decode()
+        for position in ([2**63, [], 0, []], [0, [1], 0, []], [0, [], -(2**64), []], [0, [], 0], {}, [0, [], "1", []])
+    ]
+    for wrong in ("x", cursor[:-4], "W10=", "漢", *forged):
         problem(place.call("GET", "/changes", query_string={"after": wrong}), 422, "invalid_input")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -120,12 +121,28 @@ def test_tails_tell_what_is_new(place: Place, services: Services, new_run: NewRu
     assert (late["replace"], [point["step"] for point in late["points"]]) == (True, [-1, 0, 1])
 
 
+def name_of_m(cursor: str) -> str:
+    (name,) = json.loads(base64.urlsafe_b64decode(cursor + "=="))[1]
+    return str(name)
+
+
 def test_a_cursor_of_tails_is_the_runs_own(place: Place, new_run: NewRunOf) -> None:
     one, other = new_run(points={"m": [(0, 1.0)]}), new_run(points={"m": [(0, 1.0)]})
     cursor = get(place, f"/runs/{one}/metric-tails?key=m")["cursor"]
     for wrong in (cursor[:-2], "x", "!", "漢", "W10"):
         problem(place.call("GET", f"/runs/{one}/metric-tails?key=m&after={quote(wrong)}"), 422, "invalid_input")
     problem(place.call("GET", f"/runs/{other}/metric-tails?key=m&after={cursor}"), 422, "invalid_input")
+    for mark in (
+        [1, 2**63, 0, 1.0],
+        [1, 0, 0, "x"],
+        [1, 0, 0],
+        {},
+        [1, 0, 0, None],
+        [1, 1.5, 0, 1.0],
+        [1, -(2**64), 0, 1],
+    ):
+        forged = base64.urlsafe_b64encode(json.dumps([one, {name_of_m(cursor): mark}]).encode()).decode()
+        problem(place.call("GET", f"/runs/{one}/metric-tails?key=m&after={forged}"), 422, "invalid_input")
     problem(place.call("GET", f"/runs/{one}/metric-tails"), 422, "invalid_input")
     many = "&".join(f"key=k{number}" for number in range(51))
     problem(place.call("GET", f"/runs/{one}/metric-tails?{many}"), 422, "invalid_input")
