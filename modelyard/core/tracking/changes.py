@@ -4,7 +4,7 @@ A cursor holds a time and, of what was told from then on, what it was; the next 
 and leaves out what was told. So a change is told although it is seen later than another that bears a later time: the
 time is taken before the change is committed, and writers wait for each other. The cursor goes at most to `OVERLAP_MS`
 before the newest change; a transaction that takes longer, or clocks of two servers that differ by more, could be
-missed. Where nothing is new the cursor stays, letter by letter.
+missed. Where nothing is new the cursor stays, letter by letter, but for the once when all that it remembers is past.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ class ChangeService(TrackingService):
         new_runs = None if runs is None else [run for run in runs if _mark(run) not in told_runs]
         new_things = [thing for thing in things if thing.id not in told_events]
         if not new_runs and not new_things:
-            return Changes(after or "", new_runs, [])
+            rested = _rested(runs or [], things, before)
+            return Changes(make_token(search, [rested]) if rested else after or "", new_runs, [])
         position = _position(runs or [], things, before)
         return Changes(make_token(search, [position]), new_runs, new_things)
 
@@ -112,6 +113,16 @@ def _position(runs: list[RunChange], things: list[ThingChange], before: _Positio
         last,
         [thing.id for thing in things if thing.id > last],
     )
+
+
+def _rested(runs: list[RunChange], things: list[ThingChange], before: _Position) -> _Position | None:
+    """Forget what was told once all of it is long past; None where it is not, or where nothing is remembered."""
+    newest_run = max((run.updated_at_ms for run in runs), default=0)
+    newest = max((thing.changed_at_ms for thing in things), default=newest_run)
+    if not (before.told_runs or before.told_events) or max(newest, newest_run) >= now_ms() - OVERLAP_MS:
+        return None
+    last = max(before.told_events, default=before.events_after)
+    return _Position(max(before.runs_since_ms, newest_run + 1), [], last, [])
 
 
 def _things(project: Project, after: int) -> list[ThingChange]:

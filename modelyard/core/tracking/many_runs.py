@@ -89,9 +89,7 @@ class ManyRuns(TrackingService):
         with self._changing(actor, project) as tracker:
             may_tell = TRANSACTIONAL not in tracker.capabilities
             try:
-                for run_id in wanted:
-                    if change(tracker, run_id):
-                        changed.append(run_id)
+                changed.extend(run_id for run_id in wanted if change(tracker, run_id))
                 may_tell = True
             finally:
                 if changed and may_tell:

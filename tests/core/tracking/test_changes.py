@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from modelyard.core.bootstrap import Services
-from modelyard.core.db import database
+from modelyard.core.db import database, now_ms
 from modelyard.core.errors import InvalidInput, NotFound
 from modelyard.core.identity.actor import Actor
 from modelyard.core.interfaces import Tracker
+from modelyard.core.notifications.models import Event
 from modelyard.core.projects.models import Project
 from modelyard.core.tracking import changes as changes_module
 from modelyard.core.tracking.changes import Changes, ChangeService
@@ -82,8 +83,6 @@ def test_whatever_touches_a_run_is_told_once(
 
 def tick(last: int) -> int:
     """Wait for the next millisecond: two changes of a run within one are one."""
-    from modelyard.core.db import now_ms
-
     while now_ms() == last:
         pass
     return now_ms()
@@ -100,8 +99,6 @@ def test_what_is_done_to_things_is_told(services: Services, actor: Actor, projec
 
 
 def model_id(project: Project) -> str:
-    from modelyard.core.notifications.models import Event
-
     return str(Event.select(Event.object_id).where(Event.object_kind == "model", Event.project == project).scalar())
 
 
@@ -112,8 +109,6 @@ def stamp(run_id: str, when: int) -> None:
 def test_a_change_that_is_seen_after_a_later_one_is_told(
     services: Services, actor: Actor, project: Project, run_id: str, look: Look
 ) -> None:
-    from modelyard.core.db import now_ms
-
     first, second = (
         services.runs.create(actor, project, NewRun(experiment_id="0", user_id="", start_time_ms=1)).info.run_id
         for _ in range(2)
@@ -147,8 +142,6 @@ def test_cursors_stay_short_and_old_ones_are_answered(
 def test_what_is_long_past_is_not_remembered(
     services: Services, actor: Actor, project: Project, run_id: str, look: Look
 ) -> None:
-    from modelyard.core.db import now_ms
-
     first = look().cursor
     stamp(run_id, now_ms() - 29_000)
     look()
@@ -156,6 +149,23 @@ def test_what_is_long_past_is_not_remembered(
         stamp(run_id, now_ms() + later)
         assert told(look()) == {run_id}
     assert len(look().cursor) < len(first) + 100
+
+
+def test_a_cursor_forgets_once_all_is_past(
+    services: Services, actor: Actor, project: Project, run_id: str, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.runs.log_metric(actor, project, run_id, Metric("m", 1.0, 1, 0))
+    remembered = look().cursor
+    with monkeypatch.context() as later:
+        later.setattr(changes_module, "now_ms", lambda: now_ms() + 60_000)
+        rested = look()
+        assert (rested.runs, rested.things) == ([], [])
+        assert len(rested.cursor) < len(remembered)
+        assert look().cursor == rested.cursor
+    stamp(run_id, now_ms() + 1)
+    assert told(look()) == {run_id}
+    services.experiments.create(actor, project, name="a")
+    assert [thing.action for thing in look().things] == ["experiment.created"]
 
 
 def test_another_project_is_not_told_of(services: Services, factories: Factories, look: Look, actor: Actor) -> None:
