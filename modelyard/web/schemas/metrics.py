@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
+from modelyard.core.tracking.curves import ALIGNMENTS, X_AXES
 from modelyard.core.tracking.limits import MAX_RUNS_AT_ONCE, MAX_SAMPLED_POINTS
 from modelyard.core.tracking.run_metrics import MOST_FOLLOWED
 from modelyard.core.tracking.sampling import FEWEST_POINTS
@@ -141,13 +142,13 @@ class SampleSchema(WindowSchema):
     )
     x = fields.String(
         load_default="step",
-        validate=validate.OneOf(["step", "relative_time", "wall_time"]),
+        validate=validate.OneOf(X_AXES),
         metadata={"description": "The step, the seconds since the run's start, or the seconds since 1970 UTC."},
     )
     align = fields.String(
         load_default=None,
         allow_none=True,
-        validate=validate.OneOf(["last", "nearest", None]),
+        validate=validate.OneOf([*ALIGNMENTS, None]),
         metadata={
             "description": "Give all curves the same x: the last value up to there, or the nearest one. "
             "Before its first and after its last point a curve has no value."

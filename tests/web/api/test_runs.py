@@ -80,6 +80,14 @@ def test_a_run_that_has_ended_keeps_its_end(place: Place, new_run: NewRunOf) -> 
     assert (by_tag["name"], actions("run")[-1]) == ("by tag", "run.renamed")
 
 
+def test_an_edit_names_the_state_that_it_was_made_on(place: Place, new_run: NewRunOf) -> None:
+    address = f"/runs/{new_run()}"
+    seen = {"If-Match": place.call("GET", address).headers["ETag"]}
+    assert place.call("PATCH", address, {"note": "1"}, headers=seen).status_code == 200
+    problem(place.call("PATCH", address, {"note": "2"}, headers=seen), 412, "precondition_failed")
+    assert place.call("GET", address).get_json()["note"] == "1"
+
+
 def test_an_edit_is_whole_or_nothing(place: Place, new_run: NewRunOf) -> None:
     address = f"/runs/{new_run(tags={'a': '1'})}"
     before = place.call("GET", address).get_json()
