@@ -32,9 +32,9 @@ class Experiments(Resource):
         }
         return self._list("experiments", limit=limit, **query)
 
-    def get(self, experiment_id: str) -> Json:
+    def get(self, experiment_id: str, *, runs_count: bool = False) -> Json:
         """Return one, also a deleted one."""
-        return self._one("GET", "experiments", experiment_id)
+        return self._one("GET", "experiments", experiment_id, runs_count="true" if runs_count else None)
 
     def create(
         self,

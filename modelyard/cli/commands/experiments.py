@@ -78,7 +78,7 @@ def list_experiments(
 @output_option
 def show(project: Project, experiment_id: str, output: str) -> None:
     """Show one experiment by its id."""
-    show_one(project.experiments.get(experiment_id), DETAILS, output)
+    show_one(project.experiments.get(experiment_id, runs_count=True), DETAILS, output)
 
 
 @experiments.command()

@@ -22,8 +22,9 @@ from modelyard.core.notifications.models import Event
 from modelyard.core.projects.access import authorize
 from modelyard.core.projects.models import Project
 from modelyard.core.tracking.entities import RunChange
-from modelyard.core.tracking.paging import Int64, fingerprint, make_token, read_token
+from modelyard.core.tracking.paging import fingerprint, make_token, read_token
 from modelyard.core.tracking.service import TrackingService
+from modelyard.core.tracking.tail import Int64
 
 OVERLAP_MS = 30_000
 MOST_TOLD = 300

@@ -84,14 +84,17 @@ class ExperimentService(TrackingService):
         kept = check_experiment_tags([Tag(key, value) for key, value in wanted.items() if value is not None])
         with self._changing(actor, project) as tracker:
             before = tracker.get_experiment(project.id, experiment_id)
-            if name is not None:
-                self.rename(actor, project, experiment_id, name=name)
             for key, value in kept.items():
                 tracker.set_experiment_tag(project.id, experiment_id, Tag(key, value))
             for tag in before.tags:
                 if wanted.get(tag.key, "") is None:
                     tracker.delete_experiment_tag(project.id, experiment_id, tag.key)
-            return tracker.get_experiment(project.id, experiment_id)
+            if name is not None:
+                tracker.rename_experiment(project.id, experiment_id, check_experiment_name(name))
+            after = tracker.get_experiment(project.id, experiment_id)
+            if before.name != after.name:  # told last: an outside tracker is never called in a transaction
+                self._tell("experiment.renamed", actor, project, Change(before, after), "name")
+        return after
 
     def delete(self, actor: Actor, project: Project, experiment_id: str) -> Experiment:
         """Delete an active experiment with its runs; `restore` brings them back."""

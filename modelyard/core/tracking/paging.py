@@ -13,8 +13,8 @@ import msgspec
 from modelyard.core.errors import InvalidInput
 
 Offset = tuple[Annotated[int, msgspec.Meta(ge=0, le=2**62)]]
-Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-PointPosition = tuple[Int64, Int64, float | Literal["Infinity", "-Infinity"], Literal[0, 1]]
+_Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+PointPosition = tuple[_Int64, _Int64, float | Literal["Infinity", "-Infinity"], Literal[0, 1]]
 """Step, timestamp, value and whether it is NaN, of the last point of a page of a metric's history."""
 
 

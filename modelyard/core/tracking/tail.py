@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from modelyard.core.interfaces import Tracker
 from modelyard.core.tracking.entities import Metric, MetricSummary, MetricWindow, Number
-from modelyard.core.tracking.paging import Int64
+
+Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""A number that a column of the database takes."""
 
 
 class Mark(Struct, array_like=True, frozen=True):

@@ -14,6 +14,7 @@ from modelyard.web.pagination import envelope, page_schema
 from modelyard.web.schemas.experiments import (
     ExperimentArguments,
     ExperimentChangesSchema,
+    ExperimentDetailArguments,
     ExperimentSchema,
     NewExperimentSchema,
 )
@@ -23,10 +24,10 @@ URL_PREFIX = "/api/v1/organizations/<organization>/projects/<project>/experiment
 blueprint = Blueprint("experiments", __name__, url_prefix=URL_PREFIX, description="Named groups of runs")
 
 
-def show_experiment(project: Project, experiment: Experiment, *, with_runs_count: bool = True) -> dict[str, Any]:
-    """Describe an experiment; counting its runs is a query of its own."""
+def show_experiment(experiment: Experiment) -> dict[str, Any]:
+    """Describe an experiment."""
     tags = {tag.key: tag.value for tag in experiment.tags}
-    shown = {
+    return {
         "id": experiment.experiment_id,
         "name": experiment.name,
         "lifecycle_stage": experiment.lifecycle_stage,
@@ -36,10 +37,12 @@ def show_experiment(project: Project, experiment: Experiment, *, with_runs_count
         "created_at_ms": experiment.created_at_ms,
         "updated_at_ms": experiment.updated_at_ms,
     }
-    if with_runs_count:
-        mine = Query(experiment_ids=[experiment.experiment_id])
-        shown["runs_count"] = services().runs.count(actor(), project, mine)
-    return shown
+
+
+def show_counted(project: Project, experiment: Experiment) -> dict[str, Any]:
+    """Describe an experiment with the count of its runs, which is a query of its own."""
+    mine = Query(experiment_ids=[experiment.experiment_id])
+    return {**show_experiment(experiment), "runs_count": services().runs.count(actor(), project, mine)}
 
 
 def search_of(arguments: dict[str, Any], *conditions: str) -> Query:
@@ -74,7 +77,7 @@ class ExperimentsView(MethodView):
         found = open_project(organization, project)
         page = services().experiments.search(actor(), found, search_of(arguments, _contains(arguments.get("q"))))
         counted = arguments["runs_count"]
-        shown = [show_experiment(found, item, with_runs_count=counted) for item in page.items]
+        shown = [show_counted(found, item) if counted else show_experiment(item) for item in page.items]
         return envelope(shown, page.next_page_token)
 
     @blueprint.arguments(NewExperimentSchema)
@@ -85,18 +88,20 @@ class ExperimentsView(MethodView):
         tags = [Tag(key, value) for key, value in tags_of(wish).items() if value is not None]
         location = wish["artifact_location"]
         made = services().experiments.create(actor(), found, name=wish["name"], artifact_location=location, tags=tags)
-        return show_experiment(found, made)
+        return show_experiment(made)
 
 
 @blueprint.route("/<experiment_id>")
 class ExperimentView(MethodView):
     """One experiment."""
 
+    @blueprint.arguments(ExperimentDetailArguments, location="query")
     @blueprint.response(200, ExperimentSchema)
-    def get(self, organization: str, project: str, experiment_id: str) -> dict[str, Any]:
+    def get(self, arguments: dict[str, Any], organization: str, project: str, experiment_id: str) -> dict[str, Any]:
         """Show an experiment, also a deleted one."""
         found = open_project(organization, project)
-        return show_experiment(found, services().experiments.get(actor(), found, experiment_id))
+        experiment = services().experiments.get(actor(), found, experiment_id)
+        return show_counted(found, experiment) if arguments["runs_count"] else show_experiment(experiment)
 
     @blueprint.arguments(ExperimentChangesSchema)
     @blueprint.response(200, ExperimentSchema)
@@ -104,7 +109,7 @@ class ExperimentView(MethodView):
         """Rename an experiment, describe it, and set or remove tags."""
         found = open_project(organization, project)
         name, tags = wish.get("name"), tags_of(wish)
-        return show_experiment(found, services().experiments.edit(actor(), found, experiment_id, name=name, tags=tags))
+        return show_experiment(services().experiments.edit(actor(), found, experiment_id, name=name, tags=tags))
 
     @blueprint.response(204)
     def delete(self, organization: str, project: str, experiment_id: str) -> None:
@@ -120,7 +125,7 @@ class ExperimentRestoreView(MethodView):
     def post(self, organization: str, project: str, experiment_id: str) -> dict[str, Any]:
         """Bring a deleted experiment back with all its runs."""
         found = open_project(organization, project)
-        return show_experiment(found, services().experiments.restore(actor(), found, experiment_id))
+        return show_experiment(services().experiments.restore(actor(), found, experiment_id))
 
 
 def _contains(text: str | None) -> str:

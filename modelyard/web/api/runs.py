@@ -6,6 +6,7 @@ from typing import Any
 
 from flask.views import MethodView
 from flask_smorest import Blueprint
+from msgspec.structs import replace
 
 from modelyard.core.db import now_ms
 from modelyard.core.errors import InvalidInput
@@ -58,16 +59,23 @@ def show_run(run: Run, experiment_name: str) -> dict[str, Any]:
     }
 
 
-def show_detail(project: Project, run_id: str) -> dict[str, Any]:
+def show_detail(run: Run, experiment_name: str) -> dict[str, Any]:
     """Describe a run with all that it used and made."""
-    run = services().runs.get(actor(), project, run_id)
-    name = services().experiments.get(actor(), project, run.info.experiment_id).name
     return {
-        **show_run(run, name),
+        **show_run(run, experiment_name),
         "datasets": [show_dataset(used) for used in run.inputs.dataset_inputs],
         "model_inputs": [{"id": used.model_id, "step": None} for used in run.inputs.model_inputs],
         "model_outputs": [{"id": made.model_id, "step": made.step} for made in run.outputs.model_outputs],
     }
+
+
+def _find(project: Project, run_id: str) -> tuple[Run, str]:
+    """Return a run and its experiment's name.
+
+    What is read comes before what is changed: an outside tracker is never called in the transaction of a change.
+    """
+    run = services().runs.get(actor(), project, run_id)
+    return run, services().experiments.get(actor(), project, run.info.experiment_id).name
 
 
 def show_children(project: Project, run_id: str) -> list[dict[str, Any]]:
@@ -135,7 +143,8 @@ class RunsView(MethodView):
             name=wish["name"],
             tags=[Tag(key, value) for key, value in tags.items()],
         )
-        return show_detail(found, services().runs.create(actor(), found, wanted).info.run_id)
+        experiment_name = services().experiments.get(actor(), found, wanted.experiment_id).name
+        return show_detail(services().runs.create(actor(), found, wanted), experiment_name)
 
 
 @blueprint.route("/<run_id>")
@@ -147,7 +156,7 @@ class RunView(MethodView):
     def get(self, arguments: dict[str, Any], organization: str, project: str, run_id: str) -> dict[str, Any]:
         """Show a run, also a deleted one."""
         found = open_project(organization, project)
-        shown = show_detail(found, run_id)
+        shown = show_detail(*_find(found, run_id))
         return {**shown, "children": show_children(found, run_id)} if arguments["children"] else shown
 
     @blueprint.arguments(RunChangesSchema)
@@ -156,8 +165,8 @@ class RunView(MethodView):
         """Rename or end a run, describe it, and set or remove tags."""
         found = open_project(organization, project)
         changes = {name: wish.get(name) for name in ("name", "status", "end_time_ms")}
-        services().runs.edit(actor(), found, run_id, **changes, tags=tags_of(wish))
-        return show_detail(found, run_id)
+        _, experiment_name = _find(found, run_id)
+        return show_detail(services().runs.edit(actor(), found, run_id, **changes, tags=tags_of(wish)), experiment_name)
 
     @blueprint.response(204)
     def delete(self, organization: str, project: str, run_id: str) -> None:
@@ -173,8 +182,8 @@ class RestoreView(MethodView):
     def post(self, organization: str, project: str, run_id: str) -> dict[str, Any]:
         """Bring a deleted run back."""
         found = open_project(organization, project)
-        services().runs.restore(actor(), found, run_id)
-        return show_detail(found, run_id)
+        run, experiment_name = _find(found, run_id)
+        return show_detail(replace(run, info=services().runs.restore(actor(), found, run_id)), experiment_name)
 
 
 @blueprint.route("/<run_id>/log")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marshmallow import fields
+from marshmallow import Schema, fields
 
 from modelyard.web.schemas.base import StrictSchema, moment
 from modelyard.web.schemas.tracking import ExperimentReferenceSchema, SearchArguments, tags_field
@@ -18,6 +18,12 @@ class ExperimentSchema(ExperimentReferenceSchema):
     runs_count = fields.Integer(metadata={"description": "Its runs that are not deleted, where it was asked for."})
     created_at = moment("created_at_ms")
     updated_at = moment("updated_at_ms")
+
+
+class ExperimentDetailArguments(Schema):
+    """How much of an experiment to show."""
+
+    runs_count = fields.Boolean(load_default=False, metadata={"description": "Count its runs as well."})
 
 
 class ExperimentArguments(SearchArguments):
