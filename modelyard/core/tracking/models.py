@@ -56,7 +56,7 @@ class ExperimentTag(Table):
 class Run(Table):
     """One execution; `public_id` is MLflow's run id. `updated_at_ms` also moves when something is logged to it.
 
-    The database works `updated_minute` out of it, which is indexed in its place: an index on a time that each batch
+    The database keeps `updated_minute` by it, which is indexed in its place: an index on a time that each batch
     moves would cost them all.
     """
 
