@@ -32,7 +32,7 @@ COMMANDS = {
     ),
     "projects": LazyCommand(_COMMANDS + "projects:projects", "Projects and their members."),
     "connections": LazyCommand(_COMMANDS + "connections:connections", "Storages, targets and notifiers of a project."),
-    "experiments": LazyCommand(_COMMANDS + "runs:experiments", "Experiments of a project."),
+    "experiments": LazyCommand(_COMMANDS + "experiments:experiments", "Experiments of a project."),
     "runs": LazyCommand(_COMMANDS + "runs:runs", "Runs, their metrics and artifacts."),
     "traces": LazyCommand(_COMMANDS + "traces:traces", "Traces of requests, with their spans."),
     "models": LazyCommand(_COMMANDS + "models:models", "Registered models, versions and stages."),

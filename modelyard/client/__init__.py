@@ -54,6 +54,7 @@ from modelyard.client.errors import (
     UnavailableError,
     UnexpectedAnswerError,
 )
+from modelyard.client.experiments import Experiments
 from modelyard.client.instance import Plugins, Sessions, Tokens
 from modelyard.client.invitations import Invitations, OrganizationInvitations
 from modelyard.client.models import Models
@@ -84,6 +85,7 @@ __all__ = [
     "DeploymentFailedError",
     "DeploymentTimeoutError",
     "Deployments",
+    "Experiments",
     "HttpTransport",
     "InvalidInputError",
     "Invitations",

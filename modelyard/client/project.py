@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from modelyard.client.addresses import segments
 from modelyard.client.audit import DeliveryLog
 from modelyard.client.connections import Connections
 from modelyard.client.deployments import Deployments
+from modelyard.client.experiments import Experiments
 from modelyard.client.models import Models
 from modelyard.client.organizations import Members
 from modelyard.client.resource import Json, Resource, given
@@ -30,6 +31,7 @@ class Project(Resource):
         self.members = Members(client, self._path)
         self.audit = DeliveryLog(client, self._path)
         self.connections = Connections(client, self._path)
+        self.experiments = Experiments(client, self._path)
         self.runs = Runs(client, self._path)
         self.traces = Traces(client, self._path)
         self.models = Models(client, self._path)
@@ -79,17 +81,9 @@ class Project(Resource):
         """Return how much it has of what its quotas are about: `{runs, deployments, artifact_bytes, quotas}`."""
         return self._one("GET", "usage")
 
-    def experiments(self, *, limit: int | None = None) -> Iterator[Json]:
-        """Yield the experiments."""
-        return self._list("experiments", limit=limit)
-
-    def create_experiment(self, name: str) -> Json:
-        """Make an experiment."""
-        return self._one("POST", "experiments", json={"name": name})
-
-    def purge_experiment(self, experiment_id: str) -> None:
-        """Have a deleted experiment removed for good, with all its runs; soon after it is gone."""
-        self._call("POST", "experiments", experiment_id, "purge")
+    def changes(self, after: str | None = None) -> Json:
+        """Return what changed since a cursor: `{cursor, runs, things, complete}`; without one, the cursor of now."""
+        return self._one("GET", "changes", after=after)
 
     def predict(self, deployment: str, data: Any) -> Any:
         """See `Client.predict`."""

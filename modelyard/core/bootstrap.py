@@ -47,6 +47,8 @@ from modelyard.core.registry.versions_service import ModelVersionService
 from modelyard.core.secret_box import KEY_FILE, SecretBox, load_keys
 from modelyard.core.secret_keys import SecretKeys, sealed_columns
 from modelyard.core.tracking.assessments import AssessmentService
+from modelyard.core.tracking.changes import ChangeService
+from modelyard.core.tracking.comparisons import ComparisonService
 from modelyard.core.tracking.experiments import ExperimentService
 from modelyard.core.tracking.logged_models import LoggedModelService
 from modelyard.core.tracking.retention import TrackingRetention
@@ -85,6 +87,8 @@ class Services:
     retention: RetentionService
     experiments: ExperimentService
     runs: RunService
+    comparisons: ComparisonService
+    changes: ChangeService
     logged_models: LoggedModelService
     traces: TraceService
     assessments: AssessmentService
@@ -203,6 +207,7 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
     )
     tracker_of: Any = connections.tracker_of
     experiments = ExperimentService(events, tracker_of)
+    runs = RunService(events, tracker_of)
     projects = ProjectService(events, experiments.create_default_experiment)
     artifacts = ArtifactService(connections.artifacts_of, max_artifact_bytes=settings.server.max_artifact_bytes)
     versions = ModelVersionService(events, tracker_of)
@@ -245,7 +250,9 @@ def _wire(settings: Settings, plugins: PluginManager, guard: Guard) -> Services:
         audit=AuditService(),
         retention=RetentionService(settings.data),
         experiments=experiments,
-        runs=RunService(events, tracker_of),
+        runs=runs,
+        comparisons=ComparisonService(runs),
+        changes=ChangeService(events, tracker_of),
         logged_models=LoggedModelService(events, tracker_of),
         traces=TraceService(events, tracker_of),
         assessments=AssessmentService(events, tracker_of),

@@ -37,6 +37,7 @@ from modelyard.core.tracking.entities import (
     Page,
     Query,
     Run,
+    RunChange,
     RunInfo,
     Tag,
     summaries_of,
@@ -256,6 +257,13 @@ class Tracker(Provider):
     @abstractmethod
     def count_runs(self, project_id: int, query: Query) -> int:
         """Return how many runs the search finds in all; order and page of the query do not matter."""
+
+    def changed_runs(self, project_id: int, since_ms: int, *, limit: int) -> list[RunChange] | None:
+        """Return the runs that something was logged or done to since a time, at most `limit`, the newest first.
+
+        None where that cannot be told without a look at all runs; who shows them then asks for them again.
+        """
+        return None
 
     @abstractmethod
     def update_run(

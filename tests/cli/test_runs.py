@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,147 @@ class TestRuns:
         signed_in.page(f"{PROJECT}/runs/r1/metrics/loss", [])
         result = run("runs", "metrics", "r1", "loss")
         assert (result.exit_code, result.stdout) == (0, "")
-        assert "`modelyard runs show r1`" in result.stderr
+        assert "`modelyard runs metrics r1`" in result.stderr
+
+    def test_a_long_metric_is_drawn_from_a_sample_and_its_end_is_read(self, signed_in: FakeApi, run: Run) -> None:
+        points = [{"step": step * 10, "timestamp": TIME, "value": step} for step in range(2000)]
+
+        def answer(asked: Asked) -> Answer:
+            start = int(asked.query.get("start_step", -1))
+            found = points if start < 0 else [{**points[0], "step": step} for step in range(start, 19992)]
+            return Answer(body={"items": found, "next_cursor": None})
+
+        signed_in.put("GET", f"{PROJECT}/runs/r1/metrics/loss", answer)
+        lines = run("runs", "metrics", "r1", "loss", "--last", "2").stdout.splitlines()
+        assert signed_in.asked[0].query["max_points"] == "2000"
+        assert signed_in.last.query["start_step"] == "19980"
+        assert [line.split()[0] for line in lines[1:]] == ["STEP", "19990", "19991"]
+
+    def test_metrics_of_a_run(self, signed_in: FakeApi, run: Run, as_json: AsJson) -> None:
+        summary = {"key": "train/loss", "last": 0.25, "last_step": 3, "min": 0.125, "min_step": 2, "max": 1}
+        summary |= {"max_step": 0, "count": 4}
+        signed_in.page(f"{PROJECT}/runs/r1/metrics", [summary])
+        row = run("runs", "metrics", "r1", "--prefix", "train/").stdout.splitlines()[1]
+        assert row.split() == ["train/loss", "0.25", "3", "0.125", "2", "1", "0", "4"]
+        assert signed_in.last.query["prefix"] == "train/"
+        assert as_json("runs", "metrics", "r1") == [summary]
+        signed_in.page(f"{PROJECT}/runs/r1/metrics", [])
+        assert "`modelyard runs show r1`" in run("runs", "metrics", "r1").stderr
+
+    def test_a_metric_as_a_file(self, signed_in: FakeApi, ok: Ok, run: Run) -> None:
+        signed_in.put("GET", f"{PROJECT}/runs/r1/metric-export", b"step,timestamp,value\n")
+        assert ok("runs", "metrics", "r1", "a/b", "--format", "csv") == "step,timestamp,value\n"
+        assert signed_in.last.query == {"key": "a/b", "format": "csv"}
+        assert run("runs", "metrics", "r1", "--format", "csv").exit_code == 2
+
+
+class TestTail:
+    def point(self, step: int) -> dict[str, Any]:
+        return {"step": step, "timestamp": TIME, "value": step / 2}
+
+    def test_points_are_printed_as_they_come_until_the_run_ends(self, signed_in: FakeApi, run: Run) -> None:
+        first = {"key": "loss", "replace": True, "points": [self.point(1)]}
+        later = {"key": "loss", "replace": False, "points": [self.point(2), self.point(3)]}
+        late = {"key": "loss", "replace": True, "points": [self.point(0), self.point(1)]}
+        signed_in.put(
+            "GET", f"{PROJECT}/runs/r1/metric-tails",
+            {"items": [first], "cursor": "c1", "has_more": True}, {"items": [later], "cursor": "c2", "has_more": True},
+            {"items": [late], "cursor": "c3", "has_more": True}, {"items": [], "cursor": "c3", "has_more": False},
+        )  # fmt: skip
+        signed_in.put("GET", f"{PROJECT}/runs/r1", {**RUN, "status": "FINISHED"})
+        result = run("runs", "tail", "r1", "loss")
+        assert [line.split()[:2] for line in result.stdout.splitlines()] == [
+            ["loss", str(step)] for step in (1, 2, 3, 0, 1)
+        ]
+        assert "came late" in result.stderr
+        asked = [one.query.get("after") for one in signed_in.asked if one.path.endswith("metric-tails")]
+        assert asked == [None, "c1", "c2", "c3", "c3"]
+
+    def test_once_shows_all_metrics_as_lines_of_json(self, signed_in: FakeApi, ok: Ok) -> None:
+        signed_in.page(f"{PROJECT}/runs/r1/metrics", [{"key": "loss"}])
+        item = {"key": "loss", "replace": True, "points": [self.point(1)]}
+        signed_in.put("GET", f"{PROJECT}/runs/r1/metric-tails", {"items": [item], "cursor": "c", "has_more": False})
+        line = json.loads(ok("runs", "tail", "r1", "--once", "--output", "json"))
+        assert line == {"key": "loss", **self.point(1)}
+
+    def test_a_run_without_metrics(self, signed_in: FakeApi, run: Run) -> None:
+        signed_in.page(f"{PROJECT}/runs/r1/metrics", [])
+        assert "no metrics yet" in run("runs", "tail", "r1").stderr
+
+
+class TestSeveralRuns:
+    COMPARISON: dict[str, Any] = {
+        "runs": [{"id": "r1", "name": "bold-fox"}, {"id": "r2", "name": "calm-owl"}],
+        "attributes": [
+            {"key": "status", "differs": False, "values": ["FINISHED", "FINISHED"]},
+            {"key": "user", "differs": True, "values": ["ada", "bo"]},
+        ],
+        "params": [
+            {"key": "depth", "differs": True, "values": ["4", None]},
+            {"key": "seed", "differs": False, "values": ["7", "7"]},
+        ],
+        "tags": [],
+        "datasets": [],
+        "metrics": [
+            {"key": "auc", "differs": True, "values": [{"last": 0.5}, {"last": 0.75}], "best": {"last": ["r2"]}},
+            {"key": "n", "differs": True, "values": [None, {"last": 1}], "best": {}},
+        ],
+    }
+
+    def test_what_differs_stands_side_by_side(self, signed_in: FakeApi, ok: Ok, as_json: AsJson) -> None:
+        signed_in.put("POST", f"{PROJECT}/runs/compare", self.COMPARISON)
+        lines = [line.split() for line in ok("runs", "compare", "r1", "r2", "--best", "auc=max").splitlines()]
+        assert lines == [
+            ["KIND", "KEY", "BOLD-FOX", "CALM-OWL"], ["attribute", "user", "ada", "bo"], ["param", "depth", "4"],
+            ["metric", "auc", "0.5", "0.75", "*"], ["metric", "n", "1"],
+        ]  # fmt: skip
+        assert signed_in.last.json == {"run_ids": ["r1", "r2"], "directions": {"auc": "max"}}
+        assert "seed" in ok("runs", "compare", "r1", "r2", "--all")
+        assert as_json("runs", "compare", "r1", "r2") == self.COMPARISON
+
+    def test_curves_are_drawn(self, signed_in: FakeApi, ok: Ok, as_json: AsJson) -> None:
+        signed_in.put("POST", f"{PROJECT}/runs/compare", self.COMPARISON)
+        curve = {"run_id": "r2", "key": "loss", "x": [0, 1], "values": [1, "NaN"], "steps": [0, 1]}
+        signed_in.put("POST", f"{PROJECT}/metrics/sample", {"items": [curve]})
+        last = ok("runs", "compare", "r1", "r2", "--curve", "loss").splitlines()[-1]
+        assert last.startswith("loss  calm-owl  ")
+        assert signed_in.last.json == {"run_ids": ["r1", "r2"], "keys": ["loss"]}
+        assert as_json("runs", "compare", "r1", "--curve", "loss")["curves"] == [curve]
+
+    def test_a_table_of_runs_goes_into_a_file(self, signed_in: FakeApi, ok: Ok, run: Run) -> None:
+        signed_in.put("GET", f"{PROJECT}/runs/export", b"name\nbold-fox\n")
+        signed_in.put("POST", f"{PROJECT}/runs/compare/export", b"[]\n")
+        ok("runs", "export", "--filter", "metrics.auc > 0.9", "--column", "name", "--to", "runs.csv")
+        assert Path("runs.csv").read_bytes() == b"name\nbold-fox\n"
+        assert signed_in.last.query == {"format": "csv", "column": "name", "filter": "metrics.auc > 0.9"}
+        assert ok("runs", "export", "r1", "r2", "--format", "json") == "[]\n"
+        assert signed_in.last.json == {"run_ids": ["r1", "r2"], "format": "json", "columns": []}
+        assert run("runs", "export", "r1", "--filter", "x").exit_code == 2
+
+    def test_several_runs_are_deleted_restored_and_tagged(self, signed_in: FakeApi, ok: Ok, run: Run) -> None:
+        for verb in ("delete", "restore", "tags"):
+            signed_in.put("POST", f"{PROJECT}/runs/{verb}", {"changed_count": 2})
+        assert run("runs", "delete", "r1", "r2", stdin="n\n").exit_code == 1
+        assert ok("runs", "delete", "r1", "r2", "--yes") == "Deleted 2 runs.\n"
+        assert ok("runs", "restore", "r1", "r2") == "Restored 2 runs.\n"
+        assert ok("runs", "tag", "r1", "r2", "--tag", "a=b", "--remove-tag", "c") == "Tagged 2 runs.\n"
+        assert signed_in.last.json == {"run_ids": ["r1", "r2"], "tags": {"a": "b", "c": None}}
+        assert run("runs", "tag", "r1").exit_code == 2
+
+    def test_values_are_logged(self, signed_in: FakeApi, ok: Ok, run: Run) -> None:
+        signed_in.put("POST", f"{PROJECT}/runs/r1/log", Answer(204))
+        metrics = ("--metric", "loss=0.5", "--metric", "gap=nan", "--metric", "top=inf", "--metric", "low=-inf")
+        said = ok("runs", "log", "r1", *metrics, "--step", "3", "--param", "p=1", "--tag", "t=2")
+        assert said == "Logged 6 values to the run r1.\n"
+        assert signed_in.last.json == {
+            "metrics": [
+                {"key": key, "value": value, "step": 3}
+                for key, value in (("loss", 0.5), ("gap", "NaN"), ("top", "Infinity"), ("low", "-Infinity"))
+            ],
+            "params": {"p": "1"},
+            "tags": {"t": "2"},
+        }
+        assert run("runs", "log", "r1", "--metric", "loss=low").exit_code == 2
 
 
 class TestArtifacts:

@@ -27,12 +27,18 @@ def all_tables() -> list[Any]:
     return list(dict.fromkeys(found))
 
 
+WORKED_OUT_BY_THE_DATABASE = {
+    "drop column run.updated_minute",
+    "drop index run.run_experiment_id_updated_minute (experiment_id, updated_minute)",
+}
+"""What no model declares, because no code may write it."""
+
+
 def test_the_schema_is_what_the_models_say(opened_database: Any) -> None:
     assert bootstrap.Services  # imports every subject's tables
     assert len(all_tables()) > 30
-    assert str(diff_models(opened_database, all_tables())) in {"", "[]"} or not list(
-        diff_models(opened_database, all_tables())
-    )
+    found = str(diff_models(opened_database, all_tables())).splitlines()
+    assert [line for line in found if line not in WORKED_OUT_BY_THE_DATABASE] == []
 
 
 def test_every_migration_goes_down_and_up_again(opened_database: Any) -> None:

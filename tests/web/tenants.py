@@ -47,6 +47,7 @@ ANYBODY = Row()
 CREATED, ACCEPTED, GONE = (201,), (202,), (204,)
 LOG = {"kind": "notifier", "provider": "log", "settings": {}}
 SHARED = {"connection_id": "{shared_id}"}
+RUNS = {"run_ids": [RUN]}
 NEW = {"model": "risk", "version": "1", "target": "local_process"}
 
 API: dict[str, Row] = {
@@ -136,18 +137,36 @@ API: dict[str, Row] = {
     "get_organization_connection_health": Row("organization_connection.use", names=SHARED),
     "get_experiments": Row("run.read"),
     "post_experiments": Row("run.write", body={"name": "new {role}"}, status=CREATED),
+    "get_experiment": Row("run.read"),
+    "patch_experiment": Row("run.write", body={"name": "renamed by {role}"}),
+    "delete_experiment": Row("run.write", status=GONE),
+    "post_experiment_restore": Row("run.write", status=(200, 404)),
     "get_runs": Row("run.read"),
+    "post_runs": Row("run.write", body={"name": "new {role}"}, status=CREATED),
+    "get_run_export": Row("run.read"),
+    "post_run_deletions": Row("run.write", body=RUNS),
+    "post_run_restorations": Row("run.write", body=RUNS),
+    "post_run_tags": Row("run.write", body={**RUNS, "tags": {"k": "{role}"}}),
+    "post_comparison": Row("run.read", body=RUNS),
+    "post_comparison_export": Row("run.read", body=RUNS),
     "get_run": Row("run.read"),
+    "patch_run": Row("run.write", body={"name": "renamed by {role}"}),
     "delete_run": Row("run.write", status=GONE),
     "post_restore": Row("run.write"),
     "post_run_purge": Row("run.purge", status=(409,)),
     "post_experiment_purge": Row("run.purge", status=(409,)),
+    "post_run_log": Row("run.write", body={"tags": {"by": "{role}"}}, status=GONE),
+    "get_run_metrics": Row("run.read"),
     "get_history": Row("run.read"),
+    "get_history_export": Row("run.read", query={"key": "loss"}),
+    "get_metric_tails": Row("run.read", query={"key": "loss"}),
+    "post_metric_sample": Row("run.read", body={**RUNS, "keys": ["loss"]}),
     "get_artifacts": Row("artifact.read"),
     "get_artifact_content": Row("artifact.read", query={"path": "a.txt"}),
     "get_traces": Row("trace.read"),
     "get_trace": Row("trace.read"),
     "delete_trace": Row("trace.write", names={"trace_id": "{doomed_trace_id}"}, status=GONE),
+    "get_changes": Row("run.read"),
     "get_models": Row("model.read"),
     "post_models": Row("model.write", body={"name": "new-{role}"}, status=CREATED),
     "get_model": Row("model.read"),

@@ -134,6 +134,7 @@ def names(place: Project) -> dict[str, Any]:
         "username": system_owner(place).username,
         "run_id": Run.get().public_id,
         "trace_id": "tr-1",
+        "experiment_id": "0",
         "key": "loss",
         "model": "risk",
         "version": 1,

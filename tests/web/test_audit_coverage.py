@@ -26,7 +26,9 @@ CHANGES_NOTHING = (
     "/search", "/search-datasets", "/get-latest-versions", "/invocations", "/connections/test",
     "/connections/{connection_id}/test", "/webhooks/{webhook_id}/test",
     "/runs/{run_id}/restore", "/mlflow/runs/restore", "/mlflow/model-versions/transition-stage", "/runs/{run_id}",
-    "/sessions",
+    "/sessions", "/metrics/sample", "/runs/compare", "/runs/compare/export", "/runs/{run_id}/log", "/runs/restore",
+    "{project}/runs/delete",
+    "/experiments/{experiment_id}/restore",
 )  # fmt: skip
 """What reads or tries out, and what is so already when its turn comes: another route has done the same before."""
 

@@ -48,7 +48,17 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "post_organization_connection_test": {"kind": "notifier", "provider": "log", "settings": {"k": {"deep": "v"}}},
     "patch_organization_connection": {"settings": {"k": "v"}, "subscriptions": ["*"]},
-    "post_experiments": {"name": "n"},
+    "post_experiments": {"name": "n", "note": "n", "artifact_location": "s3://b", "tags": {"k": "v"}},
+    "patch_experiment": {"name": "n", "note": "n", "tags": {"k": "v"}},
+    "post_runs": {"experiment_id": "0", "name": "n", "parent_run_id": "p", "note": "n", "tags": {"k": "v"}},
+    "patch_run": {"name": "n", "status": "FINISHED", "note": "n", "tags": {"k": "v"}},
+    "post_run_log": {"metrics": [{"key": "k", "value": "NaN"}], "params": {"k": "v"}, "tags": {"k": "v"}},
+    "post_run_deletions": {"run_ids": ["r"]},
+    "post_run_restorations": {"run_ids": ["r"]},
+    "post_run_tags": {"run_ids": ["r"], "tags": {"k": "v"}},
+    "post_metric_sample": {"run_ids": ["r"], "keys": ["k"], "x": "step", "align": "last"},
+    "post_comparison": {"run_ids": ["r"], "directions": {"k": "max"}},
+    "post_comparison_export": {"run_ids": ["r"], "format": "csv", "columns": ["name"]},
     "post_models": {"name": "n", "description": "d", "tags": {"k": "v"}},
     "patch_model": {"name": "n", "description": "d"},
     "post_versions": {"source": "mlflow-artifacts:/m", "run_id": "r", "description": "d", "tags": {"k": "v"}},
@@ -65,7 +75,7 @@ BODIES: dict[str, dict[str, Any]] = {
 PARTS = (
     "organization", "project", "username", "connection_id", "run_id", "key", "model", "deployment", "plugin",
     "token_id", "organization_id", "project_id", "invitation_id", "token", "session_id", "name",
-    "delivery_id", "trace_id",
+    "delivery_id", "experiment_id", "trace_id",
 )  # fmt: skip
 
 
@@ -127,7 +137,7 @@ def test_no_address_takes_nul(services: Services, app: Flask, place: Place) -> N
             assert 400 <= answer.status_code < 500, (address, answer.get_json())
         if not parts or method == "get":
             names = {**dict.fromkeys(parts, "x"), "organization": place.project.organization.slug, "project": "churn"}
-            for query in ("cursor", "path", "filter", "order_by", "experiment", "limit"):
+            for query in ("cursor", "path", "filter", "order_by", "experiment", "limit", "after", "prefix", "parent"):
                 address = path.format_map({**names, "version": 1})
                 answer = place.client.open(f"{address}?{query}=a%00b", method=method, json=body, headers=place.headers)
                 assert 400 <= answer.status_code < 500, (address, query, answer.get_json())

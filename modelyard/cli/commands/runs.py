@@ -1,16 +1,18 @@
-"""`modelyard runs` and `modelyard experiments`."""
+"""`modelyard runs`, but for what is in `run_metrics`."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from modelyard.cli.api import in_project, limit_option, output_option, yes_option
+from modelyard.cli.api import in_project, limit_option, output_option, pairs, yes_option
+from modelyard.cli.commands import run_metrics
+from modelyard.cli.commands.experiments import LIFECYCLES, remove_tag_option, tag_changes, tag_option
 from modelyard.cli.download import download_artifacts
-from modelyard.cli.output import Column, as_json, cell, done, show_list, show_one, show_rows, size
-from modelyard.cli.sparkline import sparkline
+from modelyard.cli.output import Column, as_json, done, show_list, show_one, size
 
 if TYPE_CHECKING:
     from modelyard.client import Project
@@ -26,7 +28,9 @@ COLUMNS: list[Column] = [
     ("Metrics", "metrics"),
 ]
 DETAILS: list[Column] = [*COLUMNS[:5], ("Started", "started_at"), ("Ended", "ended_at"), *COLUMNS[6:]]
-DETAILS += [("Params", "params"), ("Tags", "tags")]
+DETAILS += [("Params", "params"), ("Tags", "tags"), ("Note", "note"), ("Parent", "parent_run_id")]
+DETAILS += [("Children", "children"), ("Datasets", "datasets"), ("Models made", "model_outputs")]
+STATUSES = ["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"]
 ARTIFACT_COLUMNS: list[Column] = [
     ("Path", lambda artifact: artifact["path"] + ("/" if artifact["is_directory"] else "")),
     ("Size", lambda artifact: size(artifact.get("size_bytes"))),
@@ -38,69 +42,28 @@ NO_RUN = (
 
 
 @click.group()
-def experiments() -> None:
-    """Experiments of a project."""
-
-
-@experiments.command("list")
-@in_project
-@limit_option
-@output_option
-def list_experiments(project: Project, limit: int, output: str) -> None:
-    """List the experiments."""
-    columns: list[Column] = [("Id", "id"), ("Experiment", "name")]
-    found = project.experiments(limit=limit + 1)
-    empty = "The project has no experiments. Make one: `modelyard experiments create NAME`."
-    show_list(found, columns, output, limit=limit, empty=empty)
-
-
-@experiments.command()
-@in_project
-@click.argument("name")
-@output_option
-def create(project: Project, name: str, output: str) -> None:
-    """Make an experiment."""
-    made = project.create_experiment(name)
-    done(made, output, f"Made the experiment {name} with the id {made['id']}.")
-
-
-@experiments.command("purge")
-@in_project
-@click.argument("experiment_id", metavar="EXPERIMENT")
-@yes_option
-def purge_experiment(project: Project, experiment_id: str, yes: bool) -> None:
-    """Remove a deleted experiment for good, with all its runs."""
-    if not yes:
-        click.confirm(f"Remove the experiment {experiment_id} with all its runs for good?", abort=True, err=True)
-    project.purge_experiment(experiment_id)
-    click.echo(f"The experiment {experiment_id} is being removed.")
-
-
-@click.group()
 def runs() -> None:
     """Runs, their metrics and artifacts."""
 
 
+for command in (run_metrics.metrics, run_metrics.tail, run_metrics.compare, run_metrics.export):
+    runs.add_command(command)
+
+
 @runs.command("list")
 @in_project
-@click.option("--experiment", metavar="ID", help="Only this experiment's.")
+@click.option("--experiment", metavar="ID", help="Only this experiment's; several with commas.")
 @click.option("--status", help="Only those in this state, such as FINISHED.")
 @click.option("--filter", "filter_", help="Only those that fit, such as \"metrics.auc > 0.9 and params.depth = '4'\".")
 @click.option("--order-by", help="Such as `metrics.auc DESC`; default: the newest first.")
+@click.option("--lifecycle", type=LIFECYCLES, help="Deleted ones, or all; default: active.")
+@click.option("--parent", metavar="RUN", help="Only those nested in this run.")
 @limit_option
 @output_option
-def list_runs(
-    project: Project,
-    experiment: str | None,
-    status: str | None,
-    filter_: str | None,
-    order_by: str | None,
-    limit: int,
-    output: str,
-) -> None:
+def list_runs(project: Project, filter_: str | None, limit: int, output: str, **conditions: Any) -> None:
     """List runs."""
-    found = project.runs.list(experiment=experiment, status=status, filter=filter_, order_by=order_by, limit=limit + 1)
-    chosen = experiment or status or filter_
+    found = project.runs.list(filter=filter_, limit=limit + 1, **conditions)
+    chosen = filter_ or any(value for name, value in conditions.items() if name != "order_by")
     empty = "No runs fit. `modelyard runs list` without conditions shows all." if chosen else NO_RUN
     show_list(found, COLUMNS, output, limit=limit, empty=empty)
 
@@ -110,53 +73,124 @@ def list_runs(
 @click.argument("run_id", metavar="RUN")
 @output_option
 def show(project: Project, run_id: str, output: str) -> None:
-    """Show one run with its params, metrics and tags."""
-    show_one(project.runs.get(run_id), DETAILS, output)
+    """Show one run with its params, metrics, tags, datasets and nested runs."""
+    show_one(project.runs.get(run_id, children=True), DETAILS, output)
 
 
 @runs.command()
 @in_project
-@click.argument("run_id", metavar="RUN")
-@click.argument("key")
-@click.option("--last", type=click.IntRange(min=0), default=10, show_default=True, help="Points in the table.")
+@click.option("--experiment", "experiment_id", metavar="ID", help="The experiment; default: Default's.")
+@click.option("--name", help="Without one, it gets one that is easy to say.")
+@click.option("--parent", "parent_run_id", metavar="RUN", help="The run that it is nested in.")
+@click.option("--note", help="What it is about.")
+@tag_option
 @output_option
-def metrics(project: Project, run_id: str, key: str, last: int, output: str) -> None:
-    """Show the history of the metric KEY: its curve and its last points; JSON has all of them."""
-    points = list(project.runs.metric_history(run_id, key))
-    if output == "json":
-        click.echo(as_json(points))
-        return
-    if not points:
-        click.echo(f"The run has no points of {key}. `modelyard runs show {run_id}` lists its metrics.", err=True)
-        return
-    click.echo(f"{cell(key)}  {sparkline([float(point['value']) for point in points])}")
-    shown = points[-last:] if last else []
-    if shown:
-        show_rows(
-            ["Step", "Time", "Value"],
-            [[cell(point["step"]), cell(point["timestamp"]), cell(point["value"])] for point in shown],
-        )
+def create(project: Project, tags: tuple[str, ...], output: str, **given: Any) -> None:
+    """Make a running run, for `log` to log to."""
+    made = project.runs.create(tags=dict(pairs(tags, "--tag")) or None, **given)
+    done(made, output, f"Made the run {made['name']} with the id {made['id']}.")
 
 
 @runs.command()
 @in_project
 @click.argument("run_id", metavar="RUN")
+@click.option("--name", help="A new name.")
+@click.option("--status", type=click.Choice(STATUSES, case_sensitive=False), help="Where it stands.")
+@click.option("--note", help="What it is about; an empty one removes the note.")
+@tag_option
+@remove_tag_option
+@output_option
+def edit(
+    project: Project, run_id: str, tags: tuple[str, ...], removed: tuple[str, ...], output: str, **given: Any
+) -> None:
+    """Rename or end a run, describe it, set or remove tags."""
+    given["tags"] = tag_changes(tags, removed) or None
+    changes = {key: value for key, value in given.items() if value is not None}
+    if not changes:
+        raise click.UsageError("Nothing to change was given.")
+    done(project.runs.edit(run_id, **changes), output, f"Changed the run {run_id}.")
+
+
+@runs.command()
+@in_project
+@click.argument("run_id", metavar="RUN")
+@click.option("--metric", "metrics", multiple=True, metavar="KEY=NUMBER", help="May be given several times.")
+@click.option("--step", type=int, default=0, show_default=True, help="The step of the metrics.")
+@click.option("--param", "params", multiple=True, metavar="KEY=VALUE", help="May be given several times.")
+@tag_option
+def log(
+    project: Project,
+    run_id: str,
+    metrics: tuple[str, ...],
+    step: int,
+    params: tuple[str, ...],
+    tags: tuple[str, ...],
+) -> None:
+    """Log metrics, params and tags to a run: all of it, or nothing."""
+    points = [{"key": key, "value": _number(text), "step": step} for key, text in pairs(metrics, "--metric")]
+    more = {"params": dict(pairs(params, "--param")), "tags": dict(pairs(tags, "--tag"))}
+    project.runs.log(run_id, metrics=points, **more)
+    click.echo(f"Logged {len(points) + len(params) + len(tags)} values to the run {run_id}.")
+
+
+def _number(text: str) -> float | str:
+    try:
+        value = float(text)
+    except ValueError:
+        raise click.UsageError(f"--metric: {text!r} is no number.") from None
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+@runs.command()
+@in_project
+@click.argument("run_ids", metavar="RUN...", nargs=-1, required=True)
+@tag_option
+@remove_tag_option
+@output_option
+def tag(
+    project: Project, run_ids: tuple[str, ...], tags: tuple[str, ...], removed: tuple[str, ...], output: str
+) -> None:
+    """Set or remove the same tags of up to 1000 runs: of all of them, or of none."""
+    changes = tag_changes(tags, removed)
+    if not changes:
+        raise click.UsageError("No tag was given.")
+    count = project.runs.tag_many(run_ids, changes)
+    done({"changed_count": count}, output, f"Tagged {_runs(count)}.")
+
+
+@runs.command()
+@in_project
+@click.argument("run_ids", metavar="RUN...", nargs=-1, required=True)
 @yes_option
-def delete(project: Project, run_id: str, yes: bool) -> None:
-    """Move a run to the deleted ones; `restore` brings it back."""
+def delete(project: Project, run_ids: tuple[str, ...], yes: bool) -> None:
+    """Move runs to the deleted ones, all of them or none; `restore` brings them back."""
+    what = f"the run {run_ids[0]}" if len(run_ids) == 1 else _runs(len(run_ids))
     if not yes:
-        click.confirm(f"Delete the run {run_id}?", abort=True, err=True)
-    project.runs.delete(run_id)
-    click.echo(f"Deleted the run {run_id}.")
+        click.confirm(f"Delete {what}?", abort=True, err=True)
+    if len(run_ids) == 1:
+        project.runs.delete(run_ids[0])
+    else:
+        what = _runs(project.runs.delete_many(run_ids))
+    click.echo(f"Deleted {what}.")
 
 
 @runs.command()
 @in_project
-@click.argument("run_id", metavar="RUN")
+@click.argument("run_ids", metavar="RUN...", nargs=-1, required=True)
 @output_option
-def restore(project: Project, run_id: str, output: str) -> None:
-    """Bring a deleted run back."""
-    done(project.runs.restore(run_id), output, f"Restored the run {run_id}.")
+def restore(project: Project, run_ids: tuple[str, ...], output: str) -> None:
+    """Bring deleted runs back, all of them or none."""
+    if len(run_ids) == 1:
+        done(project.runs.restore(run_ids[0]), output, f"Restored the run {run_ids[0]}.")
+    else:
+        count = project.runs.restore_many(run_ids)
+        done({"changed_count": count}, output, f"Restored {_runs(count)}.")
+
+
+def _runs(count: int) -> str:
+    return f"{count} {'run' if count == 1 else 'runs'}"
 
 
 @runs.command()

@@ -169,3 +169,19 @@ class MetricContract:
         tracker.log_batch(project_id, run_id, metrics=[*metrics[:2], Metric("m", 0.5, 1, 500)])
 
         assert len(tracker.metric_history(project_id, run_id, "m").items) == 401
+
+    def test_runs_that_were_logged_to_are_told_where_the_tracker_can(
+        self, tracker: Tracker, project_id: int, other_project_id: int
+    ) -> None:
+        run_ids = [self.new_run(tracker, project_id) for _ in range(3)]
+        self.new_run(tracker, other_project_id)
+        found = tracker.changed_runs(project_id, 0, limit=10)
+        if found is None:
+            return  # it cannot tell, and may say so
+        assert {run.run_id for run in found} == set(run_ids)
+        assert {run.experiment_id for run in found} == {"0"}
+        newest = max(run.updated_at_ms for run in found)
+        assert tracker.changed_runs(project_id, newest + 1, limit=10) == []
+        tracker.log_batch(project_id, run_ids[0], metrics=[Metric("m", 1.0, 1, 0)])
+        again = tracker.changed_runs(project_id, newest, limit=1) or []
+        assert [run.updated_at_ms >= newest for run in again] == [True]

@@ -24,6 +24,8 @@ LIFECYCLE_STAGES = ("active", "deleted")
 DEFAULT_EXPERIMENT_ID = "0"
 RUN_NAME_TAG = "mlflow.runName"
 CONTEXT_TAG = "mlflow.data.context"
+PARENT_TAG = "mlflow.parentRunId"
+NOTE_TAG = "mlflow.note.content"
 
 
 def as_number(value: float, is_nan: int = 0) -> Number:
@@ -217,6 +219,14 @@ class LoggedModel(Entity):
 
     info: LoggedModelInfo
     data: LoggedModelData
+
+
+class RunChange(Struct):
+    """A run, and when something was last logged or done to it."""
+
+    run_id: str
+    experiment_id: str
+    updated_at_ms: int
 
 
 class Page(Struct, Generic[T]):

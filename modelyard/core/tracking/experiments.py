@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from modelyard.core.identity.actor import Actor
 from modelyard.core.projects.models import Project
@@ -69,6 +69,32 @@ class ExperimentService(TrackingService):
             if change.before.name != change.after.name:
                 self._tell("experiment.renamed", actor, project, change, "name")
         return change.after
+
+    def edit(
+        self,
+        actor: Actor,
+        project: Project,
+        experiment_id: str,
+        *,
+        name: str | None = None,
+        tags: Mapping[str, str | None] | None = None,
+    ) -> Experiment:
+        """Rename an active experiment and set tags, of which one whose value is None goes; all of it, or nothing."""
+        wanted = tags or {}
+        kept = check_experiment_tags([Tag(key, value) for key, value in wanted.items() if value is not None])
+        with self._changing(actor, project) as tracker:
+            before = tracker.get_experiment(project.id, experiment_id)
+            for key, value in kept.items():
+                tracker.set_experiment_tag(project.id, experiment_id, Tag(key, value))
+            for tag in before.tags:
+                if wanted.get(tag.key, "") is None:
+                    tracker.delete_experiment_tag(project.id, experiment_id, tag.key)
+            if name is not None:
+                tracker.rename_experiment(project.id, experiment_id, check_experiment_name(name))
+            after = tracker.get_experiment(project.id, experiment_id)
+            if before.name != after.name:  # told last: an outside tracker is never called in a transaction
+                self._tell("experiment.renamed", actor, project, Change(before, after), "name")
+        return after
 
     def delete(self, actor: Actor, project: Project, experiment_id: str) -> Experiment:
         """Delete an active experiment with its runs; `restore` brings them back."""

@@ -61,7 +61,11 @@ class ExperimentTag(Table):
 
 
 class Run(Table):
-    """One execution; `public_id` is MLflow's run id. `updated_at_ms` also moves when something is logged to it."""
+    """One execution; `public_id` is MLflow's run id. `updated_at_ms` also moves when something is logged to it.
+
+    The database keeps `updated_minute` by it, which is indexed in its place: an index on a time that each batch
+    moves would cost them all.
+    """
 
     public_id = CharField(max_length=32, unique=True, default=new_id)
     experiment = ForeignKeyField(Experiment, on_delete="CASCADE", backref="runs", index=False)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from modelyard.core.db import now_ms
 from modelyard.core.errors import InvalidInput
 from modelyard.core.identity.actor import Actor
 from modelyard.core.projects.models import Project
@@ -46,13 +47,15 @@ from modelyard.core.tracking.limits import (
     check_sample,
     check_tags,
 )
+from modelyard.core.tracking.many_runs import ManyRuns
 from modelyard.core.tracking.models import ACTIVE, DELETED
-from modelyard.core.tracking.service import TRANSACTIONAL, TrackingService
+from modelyard.core.tracking.run_metrics import RunMetrics
+from modelyard.core.tracking.service import TRANSACTIONAL
 
 MODEL_HISTORY_TAG = "mlflow.log-model.history"
 
 
-class RunService(TrackingService):
+class RunService(ManyRuns, RunMetrics):
     """Runs of projects. What is logged to a run writes no event; what is done to it does."""
 
     def create(self, actor: Actor, project: Project, run: NewRun) -> Run:
@@ -103,24 +106,55 @@ class RunService(TrackingService):
         name: str | None = None,
     ) -> RunInfo:
         """Change what is given; a run that comes to its end is told as ``run.finished``."""
-        if status is not None and status not in RUN_STATUSES:
-            raise InvalidInput(f"Invalid status {status!r}.", hint=f"It is one of {', '.join(RUN_STATUSES)}.")
+        _check_status(status)
         name = name and name[:MAX_TAG_VALUE_LENGTH]
         with self._changing(actor, project) as tracker:
             change = tracker.update_run(project.id, run_id, status=status, end_time_ms=end_time_ms, name=name)
-            if change.before.run_name != change.after.run_name:
-                self._tell("run.renamed", actor, project, change, ("run_name",))
-            if change.before.status != change.after.status and change.after.status in ENDED_STATUSES:
-                self._tell("run.finished", actor, project, change, ("status",))
+            self._tell_update(actor, project, change)
         return change.after
+
+    def edit(
+        self,
+        actor: Actor,
+        project: Project,
+        run_id: str,
+        *,
+        status: str | None = None,
+        end_time_ms: int | None = None,
+        name: str | None = None,
+        tags: Mapping[str, str | None] | None = None,
+    ) -> Run:
+        """Do what `update` does and set tags, of which one whose value is None goes; all of it, or nothing.
+
+        A run that comes to its end without a time for it has ended now. Returns the run as it then is.
+        """
+        _check_status(status)
+        wanted = dict(tags or {})
+        name = name or wanted.pop(RUN_NAME_TAG, None)
+        kept = check_tags([Tag(key, value) for key, value in wanted.items() if value is not None])
+        with self._changing(actor, project) as tracker:
+            before = tracker.get_run(project.id, run_id)
+            if status in ENDED_STATUSES and end_time_ms is None and before.info.end_time_ms is None:
+                end_time_ms = now_ms()
+            if kept:
+                tracker.log_batch(project.id, run_id, tags=kept)
+            for tag in before.data.tags:
+                if wanted.get(tag.key, "") is None:
+                    tracker.delete_run_tag(project.id, run_id, tag.key)
+            change = tracker.update_run(
+                project.id, run_id, status=status, end_time_ms=end_time_ms, name=name and name[:MAX_TAG_VALUE_LENGTH]
+            )
+            after = tracker.get_run(project.id, run_id)
+            self._tell_update(actor, project, change)  # last: an outside tracker is never called in a transaction
+        return after
 
     def delete(self, actor: Actor, project: Project, run_id: str) -> None:
         """Delete a run; `restore` brings it back."""
         self._move(actor, project, run_id, DELETED, "run.deleted")
 
-    def restore(self, actor: Actor, project: Project, run_id: str) -> None:
+    def restore(self, actor: Actor, project: Project, run_id: str) -> RunInfo:
         """Bring a deleted run back."""
-        self._move(actor, project, run_id, ACTIVE, "run.restored")
+        return self._move(actor, project, run_id, ACTIVE, "run.restored")
 
     def log_batch(
         self,
@@ -242,11 +276,18 @@ class RunService(TrackingService):
         check_few_runs(run_ids)
         return self._reading(actor, project).metric_summaries(project.id, run_ids)
 
-    def _move(self, actor: Actor, project: Project, run_id: str, stage: str, action: str) -> None:
+    def _move(self, actor: Actor, project: Project, run_id: str, stage: str, action: str) -> RunInfo:
         with self._changing(actor, project) as tracker:
             change = tracker.set_run_lifecycle(project.id, run_id, stage)
             if change.before.lifecycle_stage != stage:
                 self._tell(action, actor, project, change, ("lifecycle_stage",))
+        return change.after
+
+    def _tell_update(self, actor: Actor, project: Project, change: Change[RunInfo]) -> None:
+        if change.before.run_name != change.after.run_name:
+            self._tell("run.renamed", actor, project, change, ("run_name",))
+        if change.before.status != change.after.status and change.after.status in ENDED_STATUSES:
+            self._tell("run.finished", actor, project, change, ("status",))
 
     def _tell(
         self, action: str, actor: Actor, project: Project, change: Change[RunInfo], changed: Sequence[str]
@@ -264,3 +305,8 @@ class RunService(TrackingService):
 
 
 _MODEL_KEYS = ("run_id", "artifact_path", "utc_time_created", "model_uuid", "flavors")
+
+
+def _check_status(status: str | None) -> None:
+    if status is not None and status not in RUN_STATUSES:
+        raise InvalidInput(f"Invalid status {status!r}.", hint=f"It is one of {', '.join(RUN_STATUSES)}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from modelyard.core.interfaces import Health
 from modelyard.core.tracking.sql import execute
 from modelyard.plugins.sql_tracker.batches import LoggingVerbs
+from modelyard.plugins.sql_tracker.changes import ChangeVerbs
 from modelyard.plugins.sql_tracker.experiments import ExperimentVerbs
 from modelyard.plugins.sql_tracker.histories import HistoryVerbs
 from modelyard.plugins.sql_tracker.inputs import InputVerbs
@@ -12,7 +13,7 @@ from modelyard.plugins.sql_tracker.logged_models import LoggedModelVerbs
 from modelyard.plugins.sql_tracker.runs import RunVerbs
 
 
-class SqlTracker(ExperimentVerbs, RunVerbs, LoggingVerbs, HistoryVerbs, InputVerbs, LoggedModelVerbs):
+class SqlTracker(ExperimentVerbs, RunVerbs, LoggingVerbs, HistoryVerbs, InputVerbs, LoggedModelVerbs, ChangeVerbs):
     """Keeps everything in Modelyard's database, on SQLite and PostgreSQL alike."""
 
     name = "sql"

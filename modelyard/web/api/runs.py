@@ -1,45 +1,47 @@
-"""Experiments and runs, with their metrics and artifacts. Logging is the MLflow wire's."""
+"""Runs, one and many. Their metrics are in `metrics`, their files in `artifacts`."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from flask import Response
 from flask.views import MethodView
 from flask_smorest import Blueprint
+from msgspec.structs import replace
 
-from modelyard.core.artifacts.service import path_of
+from modelyard.core.db import now_ms
+from modelyard.core.errors import InvalidInput
 from modelyard.core.projects.models import Project
-from modelyard.core.tracking.entities import Experiment, Query, Run
-from modelyard.web.artifact_response import stream_file
-from modelyard.web.context import actor, open_project, services
-from modelyard.web.pagination import envelope, page_schema
+from modelyard.core.tracking.entities import (
+    CONTEXT_TAG,
+    NOTE_TAG,
+    PARENT_TAG,
+    DatasetInput,
+    Metric,
+    NewRun,
+    Param,
+    Query,
+    Run,
+    Tag,
+)
+from modelyard.web.api.experiments import search_of, tags_of
+from modelyard.web.context import actor, open_logged_project, open_project, services
+from modelyard.web.pagination import envelope
 from modelyard.web.schemas.runs import (
-    ArtifactArguments,
-    ArtifactContentArguments,
-    ArtifactsSchema,
-    ExperimentSchema,
-    HistoryArguments,
-    NewExperimentSchema,
-    PointSchema,
+    ChangedRunsSchema,
+    NewRunSchema,
     RunArguments,
-    RunSchema,
-    SearchArguments,
+    RunChangesSchema,
+    RunDetailArguments,
+    RunDetailSchema,
+    RunLogSchema,
+    RunPageSchema,
+    RunSelectionSchema,
+    RunTagsSchema,
 )
 
-URL_PREFIX = "/api/v1/organizations/<organization>/projects/<project>"
-blueprint = Blueprint("runs", __name__, url_prefix=URL_PREFIX, description="Experiments and runs")
-
-
-def show_experiment(experiment: Experiment) -> dict[str, Any]:
-    """Describe an experiment."""
-    return {
-        "id": experiment.experiment_id,
-        "name": experiment.name,
-        "tags": {tag.key: tag.value for tag in experiment.tags},
-        "created_at_ms": experiment.created_at_ms,
-        "updated_at_ms": experiment.updated_at_ms,
-    }
+URL_PREFIX = "/api/v1/organizations/<organization>/projects/<project>/runs"
+MOST_CHILDREN_SHOWN = 100
+blueprint = Blueprint("runs", __name__, url_prefix=URL_PREFIX, description="Runs")
 
 
 def show_run(run: Run, experiment_name: str) -> dict[str, Any]:
@@ -47,93 +49,134 @@ def show_run(run: Run, experiment_name: str) -> dict[str, Any]:
     info, data = run.info, run.data
     ended = info.end_time_ms
     seconds = (ended - info.start_time_ms) / 1000 if ended is not None and info.start_time_ms is not None else None
+    tags = {tag.key: tag.value for tag in data.tags}
     return {
         "id": info.run_id,
         "name": info.run_name,
         "status": info.status,
+        "lifecycle_stage": info.lifecycle_stage,
         "experiment": {"id": info.experiment_id, "name": experiment_name},
+        "parent_run_id": tags.get(PARENT_TAG),
         "user": info.user_id,
+        "note": tags.get(NOTE_TAG),
+        "artifact_uri": info.artifact_uri,
         "started_at_ms": info.start_time_ms,
         "ended_at_ms": ended,
         "duration_seconds": seconds,
         "params": {param.key: param.value for param in data.params},
         "metrics": {metric.key: metric.value for metric in data.metrics},
-        "tags": {tag.key: tag.value for tag in data.tags},
+        "tags": tags,
     }
 
 
-def search_of(arguments: dict[str, Any]) -> Query:
-    """Make the tracker's query of what a list was asked for."""
-    return Query(
-        filter=arguments["filter"],
-        order_by=[key.strip() for key in arguments["order_by"].split(",") if key.strip()],
-        max_results=arguments["limit"],
-        page_token=arguments["cursor"],
-        experiment_ids=[arguments["experiment"]] if arguments.get("experiment") else None,
-    )
+def show_detail(run: Run, experiment_name: str) -> dict[str, Any]:
+    """Describe a run with all that it used and made."""
+    return {
+        **show_run(run, experiment_name),
+        "datasets": [show_dataset(used) for used in run.inputs.dataset_inputs],
+        "model_inputs": [{"id": used.model_id, "step": None} for used in run.inputs.model_inputs],
+        "model_outputs": [{"id": made.model_id, "step": made.step} for made in run.outputs.model_outputs],
+    }
 
 
-def _name_of_experiment(project: Project, experiment_id: str) -> str:
-    return services().experiments.get(actor(), project, experiment_id).name
+def _find(project: Project, run_id: str) -> tuple[Run, str]:
+    """Return a run and its experiment's name.
+
+    What is read comes before what is changed: an outside tracker is never called in the transaction of a change.
+    """
+    run = services().runs.get(actor(), project, run_id)
+    return run, services().experiments.get(actor(), project, run.info.experiment_id).name
 
 
-@blueprint.route("/experiments")
-class ExperimentsView(MethodView):
-    """A project's experiments."""
-
-    @blueprint.arguments(SearchArguments, location="query")
-    @blueprint.response(200, page_schema(ExperimentSchema))
-    def get(self, arguments: dict[str, Any], organization: str, project: str) -> Any:
-        """List experiments, by default the newest first."""
-        query = search_of(arguments)
-        page = services().experiments.search(actor(), open_project(organization, project), query)
-        return envelope([show_experiment(item) for item in page.items], page.next_page_token)
-
-    @blueprint.arguments(NewExperimentSchema)
-    @blueprint.response(201, ExperimentSchema)
-    def post(self, wish: dict[str, Any], organization: str, project: str) -> dict[str, Any]:
-        """Make an experiment."""
-        found = open_project(organization, project)
-        return show_experiment(services().experiments.create(actor(), found, name=wish["name"]))
+def show_children(project: Project, run_id: str) -> list[dict[str, Any]]:
+    """Name the first runs that are nested in a run; to find them takes a look at all runs of the project."""
+    nested = Query(filter=nested_in(run_id), order_by=["start_time ASC"], max_results=MOST_CHILDREN_SHOWN)
+    found = services().runs.search(actor(), project, nested).items
+    return [{"id": run.info.run_id, "name": run.info.run_name, "status": run.info.status} for run in found]
 
 
-@blueprint.route("/experiments/<experiment_id>/purge")
-class ExperimentPurgeView(MethodView):
-    """The end of a deleted experiment."""
+def show_dataset(used: DatasetInput) -> dict[str, Any]:
+    """Describe a dataset as a run used it."""
+    tags = {tag.key: tag.value for tag in used.tags}
+    columns = ("name", "digest", "source_type", "source", "schema", "profile")
+    return {
+        "context": tags.get(CONTEXT_TAG),
+        "tags": tags,
+        **{column: getattr(used.dataset, column) for column in columns},
+    }
 
-    @blueprint.response(202)
-    def post(self, organization: str, project: str, experiment_id: str) -> None:
-        """Have a deleted experiment removed for good, with all its runs (project admins), by the worker."""
-        services().tracking_retention.purge_experiment(actor(), open_project(organization, project), experiment_id)
+
+def show_runs(project: Project, runs: list[Run]) -> list[dict[str, Any]]:
+    """Describe runs, each with its experiment's name."""
+    numbers = {run.info.experiment_id for run in runs}
+    names = {number: services().experiments.get(actor(), project, number).name for number in numbers}
+    return [show_run(run, names[run.info.experiment_id]) for run in runs]
 
 
-@blueprint.route("/runs")
+def nested_in(run_id: str | None) -> str:
+    """Make the condition that a run is nested in another one."""
+    if not run_id:
+        return ""
+    if not run_id.replace("-", "").isalnum():
+        raise InvalidInput(f"parent {run_id[:100]!r} is no run's id.", field="parent")
+    return f"tags.`{PARENT_TAG}` = '{run_id}'"
+
+
+@blueprint.route("")
 class RunsView(MethodView):
     """A project's runs."""
 
     @blueprint.arguments(RunArguments, location="query")
-    @blueprint.response(200, page_schema(RunSchema))
+    @blueprint.response(200, RunPageSchema)
     def get(self, arguments: dict[str, Any], organization: str, project: str) -> Any:
         """List runs, by default the newest first."""
         found = open_project(organization, project)
-        query = search_of(arguments)
+        query = search_of(arguments, nested_in(arguments.get("parent")))
         page = services().runs.search(actor(), found, query)
-        names = {
-            number: _name_of_experiment(found, number) for number in {run.info.experiment_id for run in page.items}
-        }
-        return envelope([show_run(run, names[run.info.experiment_id]) for run in page.items], page.next_page_token)
+        body, status, headers = envelope(show_runs(found, page.items), page.next_page_token)
+        if arguments["count"]:
+            body["total_count"] = services().runs.count(actor(), found, query)
+        return body, status, headers
+
+    @blueprint.arguments(NewRunSchema)
+    @blueprint.response(201, RunDetailSchema)
+    def post(self, wish: dict[str, Any], organization: str, project: str) -> dict[str, Any]:
+        """Make a running run."""
+        found = open_project(organization, project)
+        tags = {key: value for key, value in tags_of(wish).items() if value is not None}
+        if wish["parent_run_id"]:
+            tags[PARENT_TAG] = services().runs.get(actor(), found, wish["parent_run_id"]).info.run_id
+        wanted = NewRun(
+            experiment_id=wish["experiment_id"],
+            user_id="",
+            start_time_ms=now_ms() if wish["start_time_ms"] is None else wish["start_time_ms"],
+            name=wish["name"],
+            tags=[Tag(key, value) for key, value in tags.items()],
+        )
+        experiment_name = services().experiments.get(actor(), found, wanted.experiment_id).name
+        return show_detail(services().runs.create(actor(), found, wanted), experiment_name)
 
 
-@blueprint.route("/runs/<run_id>")
+@blueprint.route("/<run_id>")
 class RunView(MethodView):
     """One run."""
 
-    @blueprint.response(200, RunSchema)
-    def get(self, organization: str, project: str, run_id: str) -> dict[str, Any]:
-        """Show a run."""
+    @blueprint.arguments(RunDetailArguments, location="query")
+    @blueprint.response(200, RunDetailSchema)
+    def get(self, arguments: dict[str, Any], organization: str, project: str, run_id: str) -> dict[str, Any]:
+        """Show a run, also a deleted one."""
         found = open_project(organization, project)
-        run = services().runs.get(actor(), found, run_id)
-        return show_run(run, _name_of_experiment(found, run.info.experiment_id))
+        shown = show_detail(*_find(found, run_id))
+        return {**shown, "children": show_children(found, run_id)} if arguments["children"] else shown
+
+    @blueprint.arguments(RunChangesSchema)
+    @blueprint.response(200, RunDetailSchema)
+    def patch(self, wish: dict[str, Any], organization: str, project: str, run_id: str) -> dict[str, Any]:
+        """Rename or end a run, describe it, and set or remove tags."""
+        found = open_project(organization, project)
+        changes = {name: wish.get(name) for name in ("name", "status", "end_time_ms")}
+        _, experiment_name = _find(found, run_id)
+        return show_detail(services().runs.edit(actor(), found, run_id, **changes, tags=tags_of(wish)), experiment_name)
 
     @blueprint.response(204)
     def delete(self, organization: str, project: str, run_id: str) -> None:
@@ -141,21 +184,19 @@ class RunView(MethodView):
         services().runs.delete(actor(), open_project(organization, project), run_id)
 
 
-@blueprint.route("/runs/<run_id>/restore")
+@blueprint.route("/<run_id>/restore")
 class RestoreView(MethodView):
     """Deleted runs."""
 
-    @blueprint.response(200, RunSchema)
+    @blueprint.response(200, RunDetailSchema)
     def post(self, organization: str, project: str, run_id: str) -> dict[str, Any]:
         """Bring a deleted run back."""
         found = open_project(organization, project)
-        run = services().runs.get(actor(), found, run_id)
-        name = _name_of_experiment(found, run.info.experiment_id)
-        services().runs.restore(actor(), found, run_id)
-        return show_run(run, name)
+        run, experiment_name = _find(found, run_id)
+        return show_detail(replace(run, info=services().runs.restore(actor(), found, run_id)), experiment_name)
 
 
-@blueprint.route("/runs/<run_id>/purge")
+@blueprint.route("/<run_id>/purge")
 class RunPurgeView(MethodView):
     """The end of a deleted run."""
 
@@ -165,62 +206,56 @@ class RunPurgeView(MethodView):
         services().tracking_retention.purge_run(actor(), open_project(organization, project), run_id)
 
 
-@blueprint.route("/runs/<run_id>/metrics/<path:key>")
-class HistoryView(MethodView):
-    """The history of a metric."""
+@blueprint.route("/<run_id>/log")
+class RunLogView(MethodView):
+    """What a run logs."""
 
-    @blueprint.arguments(HistoryArguments, location="query")
-    @blueprint.response(200, page_schema(PointSchema))
-    def get(self, arguments: dict[str, Any], organization: str, project: str, run_id: str, key: str) -> Any:
-        """List the points of one metric in the order of step, time and value."""
-        page = services().runs.metric_history(
-            actor(),
-            open_project(organization, project),
-            run_id,
-            key=key,
-            max_results=arguments["limit"],
-            page_token=arguments["cursor"],
-        )
-        return envelope(page.items, page.next_page_token)
-
-
-@blueprint.route("/runs/<run_id>/artifacts")
-class ArtifactsView(MethodView):
-    """A run's artifacts."""
-
-    @blueprint.arguments(ArtifactArguments, location="query")
-    @blueprint.response(200, ArtifactsSchema)
-    def get(self, arguments: dict[str, Any], organization: str, project: str, run_id: str) -> dict[str, Any]:
-        """List a folder of the run's artifacts."""
-        found = open_project(organization, project)
-        root = _root(found, run_id)
-        folder = arguments["path"].strip("/")
-        files = services().artifacts.list(actor(), found, f"{root}/{folder}" if folder else root)
-        items = [
-            {
-                "path": f"{folder}/{file.path}" if folder else file.path,
-                "is_directory": file.is_directory,
-                "size_bytes": None if file.is_directory else file.size_bytes,
-            }
-            for file in files
+    @blueprint.arguments(RunLogSchema)
+    @blueprint.response(204)
+    def post(self, wish: dict[str, Any], organization: str, project: str, run_id: str) -> None:
+        """Log metrics, params and tags to an active run: all of it, or nothing."""
+        now = now_ms()
+        metrics = [
+            Metric(one["key"], one["value"], now if one["timestamp_ms"] is None else one["timestamp_ms"], one["step"])
+            for one in wish["metrics"]
         ]
-        return {"items": items}
+        params = [Param(key, value) for key, value in wish["params"].items()]
+        tags = [Tag(key, value) for key, value in wish["tags"].items()]
+        found = open_logged_project(organization, project)
+        services().runs.log_batch(actor(), found, run_id, metrics=metrics, params=params, tags=tags)
 
 
-@blueprint.route("/runs/<run_id>/artifacts/content")
-class ArtifactContentView(MethodView):
-    """A file of a run."""
+@blueprint.route("/delete")
+class RunDeletionsView(MethodView):
+    """Many runs to be deleted."""
 
-    @blueprint.arguments(ArtifactContentArguments, location="query")
-    @blueprint.response(200, {"format": "binary", "type": "string"}, content_type="application/octet-stream")
-    @blueprint.alt_response(206, schema={"format": "binary", "type": "string"}, content_type="application/octet-stream")
-    def get(self, arguments: dict[str, Any], organization: str, project: str, run_id: str) -> Response:
-        """Download a file, whole or a range of it."""
+    @blueprint.arguments(RunSelectionSchema)
+    @blueprint.response(200, ChangedRunsSchema)
+    def post(self, wish: dict[str, Any], organization: str, project: str) -> dict[str, int]:
+        """Move up to 1000 runs to the deleted ones: all of them, or none."""
         found = open_project(organization, project)
-        return stream_file(found, f"{_root(found, run_id)}/{arguments['path'].strip('/')}")
+        return {"changed_count": services().runs.delete_many(actor(), found, wish["run_ids"])}
 
 
-def _root(project: Project, run_id: str) -> str:
-    """Return the folder of the run's artifacts within the project."""
-    run = services().runs.get(actor(), project, run_id)
-    return path_of(run.info.artifact_uri, "")
+@blueprint.route("/restore")
+class RunRestorationsView(MethodView):
+    """Many runs to be restored."""
+
+    @blueprint.arguments(RunSelectionSchema)
+    @blueprint.response(200, ChangedRunsSchema)
+    def post(self, wish: dict[str, Any], organization: str, project: str) -> dict[str, int]:
+        """Bring up to 1000 deleted runs back: all of them, or none."""
+        found = open_project(organization, project)
+        return {"changed_count": services().runs.restore_many(actor(), found, wish["run_ids"])}
+
+
+@blueprint.route("/tags")
+class RunTagsView(MethodView):
+    """Tags of many runs."""
+
+    @blueprint.arguments(RunTagsSchema)
+    @blueprint.response(200, ChangedRunsSchema)
+    def post(self, wish: dict[str, Any], organization: str, project: str) -> dict[str, int]:
+        """Set or remove tags of up to 1000 active runs: of all of them, or of none."""
+        found = open_project(organization, project)
+        return {"changed_count": services().runs.tag_many(actor(), found, wish["run_ids"], wish["tags"])}

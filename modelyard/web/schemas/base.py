@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from marshmallow import RAISE, Schema, fields
+
+EARLIEST_MS, LATEST_MS = -62_135_596_800_000, 253_402_300_799_999
+"""The times that RFC 3339 can say: the years 1 to 9999."""
+EPOCH = datetime(1970, 1, 1)
 
 
 class StrictSchema(Schema):
@@ -16,12 +20,16 @@ class StrictSchema(Schema):
 
 
 class Moment(fields.Field[str]):
-    """Integer milliseconds inside, RFC 3339 with Z outside."""
+    """Integer milliseconds inside, RFC 3339 with Z outside; what lies outside of its years is at their rim."""
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
-        if value is None:
-            return None
-        return datetime.fromtimestamp(value / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return None if value is None else rfc3339(value)
+
+
+def rfc3339(value_ms: int) -> str:
+    """Write milliseconds since 1970 as RFC 3339 in UTC."""
+    seconds, ms = divmod(min(max(value_ms, EARLIEST_MS), LATEST_MS), 1000)
+    return f"{(EPOCH + timedelta(seconds=seconds)).isoformat(timespec='seconds')}.{ms:03}Z"
 
 
 def moment(attribute: str, *, allow_none: bool = False) -> Moment:

@@ -6,7 +6,7 @@ from marshmallow import Schema, fields
 
 from modelyard.web.pagination import PageArguments
 from modelyard.web.schemas.base import moment
-from modelyard.web.schemas.runs import ExperimentReferenceSchema
+from modelyard.web.schemas.tracking import ExperimentReferenceSchema
 
 ANYTHING: dict[str, object] = {"description": "Any JSON value."}
 

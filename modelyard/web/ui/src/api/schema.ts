@@ -858,7 +858,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Ask a saved connection for its health. */
+        /** Ask a saved connection for its health, or for that with other settings, which are not saved. */
         post: operations["post_saved_connection_test"];
         delete?: never;
         options?: never;
@@ -991,7 +991,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Ask a saved connection for its health; what its plugin raises is raised. */
+        /** Ask a saved connection for its health, or for that with other settings, which are not saved. */
         post: operations["post_saved_organization_connection_test"];
         delete?: never;
         options?: never;
@@ -1022,6 +1022,80 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/organizations/{organization}/projects/{project}/experiments/{experiment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+                /** @description The experiment's id, a number within the project. */
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        /** Show an experiment, also a deleted one. */
+        get: operations["get_experiment"];
+        put?: never;
+        post?: never;
+        /** Move an experiment with its runs to the deleted ones; `restore` brings them back. */
+        delete: operations["delete_experiment"];
+        options?: never;
+        head?: never;
+        /** Rename an experiment, describe it, and set or remove tags. */
+        patch: operations["patch_experiment"];
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/experiments/{experiment_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+                /** @description The experiment's id, a number within the project. */
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Bring a deleted experiment back with all its runs. */
+        post: operations["post_experiment_restore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/experiments/{experiment_id}/purge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+                /** @description The experiment's id, a number within the project. */
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have a deleted experiment removed for good, with all its runs (project admins), by the worker. */
+        post: operations["post_experiment_purge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/organizations/{organization}/projects/{project}/runs": {
         parameters: {
             query?: never;
@@ -1037,7 +1111,8 @@ export interface paths {
         /** List runs, by default the newest first. */
         get: operations["get_runs"];
         put?: never;
-        post?: never;
+        /** Make a running run. */
+        post: operations["post_runs"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1058,7 +1133,7 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** Show a run. */
+        /** Show a run, also a deleted one. */
         get: operations["get_run"];
         put?: never;
         post?: never;
@@ -1066,7 +1141,8 @@ export interface paths {
         delete: operations["delete_run"];
         options?: never;
         head?: never;
-        patch?: never;
+        /** Rename or end a run, describe it, and set or remove tags. */
+        patch: operations["patch_run"];
         trace?: never;
     };
     "/api/v1/organizations/{organization}/projects/{project}/runs/{run_id}/restore": {
@@ -1093,6 +1169,144 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/organizations/{organization}/projects/{project}/runs/{run_id}/purge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+                /** @description The run's id. */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have a deleted run removed for good, with its artifacts (project admins), by the worker. */
+        post: operations["post_run_purge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/runs/{run_id}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+                /** @description The run's id. */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Log metrics, params and tags to an active run: all of it, or nothing. */
+        post: operations["post_run_log"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/runs/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Move up to 1000 runs to the deleted ones: all of them, or none. */
+        post: operations["post_run_deletions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/runs/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Bring up to 1000 deleted runs back: all of them, or none. */
+        post: operations["post_run_restorations"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/runs/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Set or remove tags of up to 1000 active runs: of all of them, or of none. */
+        post: operations["post_run_tags"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/runs/{run_id}/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+                /** @description The run's id. */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        /** List the metrics of a run by name: last, least and greatest value, and how many points each has. */
+        get: operations["get_run_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/organizations/{organization}/projects/{project}/runs/{run_id}/metrics/{key}": {
         parameters: {
             query?: never;
@@ -1111,6 +1325,149 @@ export interface paths {
         };
         /** List the points of one metric in the order of step, time and value. */
         get: operations["get_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/runs/{run_id}/metric-export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+                /** @description The run's id. */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        /** Download the history of one metric, whole or a part of it, as CSV or as a JSON object on each line. */
+        get: operations["get_history_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/runs/{run_id}/metric-tails": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+                /** @description The run's id. */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Answer what is new of some metrics of a run since the last look; nothing that came late is missed.
+         * @description Ask with `after=` the `cursor` of the answer before. Where nothing is new it costs a look at the summaries.
+         */
+        get: operations["get_metric_tails"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/metrics/sample": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Draw metrics of up to 200 runs by few points that keep their spikes, aligned if asked for.
+         * @description A curve that has more points than are asked for is given by its first and last one and, of each stretch between,
+         *     the least and the greatest. Aligned curves have the value of the last point up to each x, or of the nearest.
+         */
+        post: operations["post_metric_sample"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/runs/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Compare up to 200 runs: which params differ, their metrics side by side, tags, attributes and datasets. */
+        post: operations["post_comparison"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/runs/compare/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Download a table of up to 200 runs as CSV, JSON or Parquet, a row for each. */
+        post: operations["post_comparison_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/runs/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+            };
+            cookie?: never;
+        };
+        /** Download a table of all runs of a search as CSV, JSON or Parquet, a row for each. */
+        get: operations["get_run_export"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1162,6 +1519,78 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Answer which runs and things changed since a cursor; without one nothing, and the cursor of now.
+         * @description Where nothing is new the answer stays as it was, so that a request with `If-None-Match` is answered 304.
+         */
+        get: operations["get_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/runs/traces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+            };
+            cookie?: never;
+        };
+        /** List traces, by default the newest first. */
+        get: operations["get_traces"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}/projects/{project}/runs/traces/{trace_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+                /** @description The trace's id. */
+                trace_id: string;
+            };
+            cookie?: never;
+        };
+        /** Show a trace with its spans, in the order of their tree. */
+        get: operations["get_trace"];
+        put?: never;
+        post?: never;
+        /** Delete a trace for good. */
+        delete: operations["delete_trace"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2403,6 +2832,7 @@ export interface components {
         Quotas: {
             max_runs: number | null;
             max_deployments: number | null;
+            max_artifact_bytes: number | null;
         };
         Project: {
             id: string;
@@ -2412,6 +2842,7 @@ export interface components {
             organization: string;
             allow_local_deployments: boolean;
             storage_connection_id: string | null;
+            tracker_connection_id: string | null;
             /** @description What MLFLOW_TRACKING_URI is to be set to. */
             mlflow_uri: string;
             quotas: components["schemas"]["Quotas"];
@@ -2428,6 +2859,13 @@ export interface components {
         ProjectPage: {
             items: components["schemas"]["Project"][];
             next_cursor: string | null;
+        };
+        NewTracker: {
+            /** @example mlflow */
+            provider: string;
+            settings?: {
+                [key: string]: unknown;
+            };
         };
         /**
          * @example {
@@ -2451,10 +2889,13 @@ export interface components {
              * @default
              */
             description?: string;
+            /** @description Becomes the connection `tracker`, which the project tracks with. */
+            tracker?: components["schemas"]["NewTracker"];
         };
         QuotaChanges: {
             max_runs?: number | null;
             max_deployments?: number | null;
+            max_artifact_bytes?: number | null;
         };
         /**
          * @example {
@@ -2477,11 +2918,17 @@ export interface components {
             quotas?: components["schemas"]["QuotaChanges"];
             /** @description The storage connection that keeps the project's artifacts; null is the server's own. */
             storage_connection_id?: string | null;
+            /** @description The tracker connection that keeps experiments and runs; null is the server's own. */
+            tracker_connection_id?: string | null;
+            /** @description The project's slug, where another tracker leaves runs behind that stay there unseen. */
+            confirm?: string;
         };
         Usage: {
             /** @description With the deleted ones, which can be restored. */
             runs: number;
             deployments: number;
+            /** @description As counted by uploads; after a deletion the worker counts anew. */
+            artifact_bytes: number;
             quotas: components["schemas"]["Quotas"];
         };
         /**
@@ -2511,6 +2958,8 @@ export interface components {
                 [key: string]: unknown;
             };
             has_secrets: boolean;
+            /** @description The names of the secrets that are set, for the admins of its place. */
+            secrets: string[];
             subscriptions: string[];
             enabled: boolean;
             /** @description `project`, or `organization`: it serves all its projects. */
@@ -2614,12 +3063,32 @@ export interface components {
             /** @description Whether it is used at all. */
             enabled?: boolean;
         };
+        /**
+         * @example {
+         *       "settings": {
+         *         "url": "https://chat.example/hook"
+         *       }
+         *     }
+         */
+        SettingsTest: {
+            /** @description The provider's settings, as its `settings_schema` describes them. */
+            settings?: {
+                [key: string]: unknown;
+            };
+        };
         Experiment: {
             id: string;
             name: string;
+            /** @description active or deleted. */
+            lifecycle_stage: string;
+            artifact_location: string;
+            /** @description The tag `mlflow.note.content`. */
+            note: string | null;
             tags: {
                 [key: string]: string;
             };
+            /** @description Its runs that are not deleted, where it was asked for. */
+            runs_count?: number;
             /** Format: date-time */
             readonly created_at?: string;
             /** Format: date-time */
@@ -2631,7 +3100,10 @@ export interface components {
         };
         /**
          * @example {
-         *       "name": "gradient boosting"
+         *       "name": "gradient boosting",
+         *       "tags": {
+         *         "team": "growth"
+         *       }
          *     }
          */
         NewExperiment: {
@@ -2640,6 +3112,39 @@ export interface components {
              * @example gradient boosting
              */
             name: string;
+            /**
+             * @description Where its runs' artifacts go, if that is not this server.
+             * @default null
+             */
+            artifact_location?: string | null;
+            /**
+             * @description What people should know of it; Markdown, null for none.
+             * @default null
+             */
+            note?: string | null;
+            /** @description Texts by name. */
+            tags?: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * @example {
+         *       "note": "Trees of all depths.",
+         *       "tags": {
+         *         "team": "growth",
+         *         "draft": null
+         *       }
+         *     }
+         */
+        ExperimentChanges: {
+            /** @description What people call it. */
+            name?: string;
+            /** @description What people should know of it; Markdown, null for none. */
+            note?: string | null;
+            /** @description Texts by name; null removes one. */
+            tags?: {
+                [key: string]: string | null;
+            };
         };
         ExperimentReference: {
             id: string;
@@ -2649,8 +3154,15 @@ export interface components {
             id: string;
             name: string;
             status: string;
+            /** @description active or deleted. */
+            lifecycle_stage: string;
             experiment: components["schemas"]["ExperimentReference"];
+            /** @description The run that it is nested in. */
+            parent_run_id: string | null;
             user: string;
+            /** @description The tag `mlflow.note.content`. */
+            note: string | null;
+            artifact_uri: string;
             /** Format: date-time */
             readonly started_at?: string | null;
             /** Format: date-time */
@@ -2660,7 +3172,7 @@ export interface components {
                 [key: string]: string;
             };
             metrics: {
-                [key: string]: number | string;
+                [key: string]: number | ("NaN" | "Infinity" | "-Infinity");
             };
             tags: {
                 [key: string]: string;
@@ -2669,17 +3181,393 @@ export interface components {
         RunPage: {
             items: components["schemas"]["Run"][];
             next_cursor: string | null;
+            /** @description How many runs the search finds in all, with `count=true`. */
+            total_count?: number;
+        };
+        /**
+         * @example {
+         *       "experiment_id": "1",
+         *       "name": "depth 4",
+         *       "tags": {
+         *         "team": "growth"
+         *       }
+         *     }
+         */
+        NewRun: {
+            /**
+             * @description Default: Default's.
+             * @default 0
+             */
+            experiment_id?: string;
+            /**
+             * @description Without one, it gets one that is easy to say.
+             * @default null
+             */
+            name?: string | null;
+            /**
+             * @description The run that it is nested in.
+             * @default null
+             */
+            parent_run_id?: string | null;
+            /**
+             * Format: date-time
+             * @description When it began; default: now.
+             * @default null
+             */
+            started_at?: string | null;
+            /**
+             * @description What people should know of it; Markdown, null for none.
+             * @default null
+             */
+            note?: string | null;
+            /** @description Texts by name. */
+            tags?: {
+                [key: string]: string;
+            };
+        };
+        RunReference: {
+            id: string;
+            name: string;
+            status: string;
+        };
+        DatasetUse: {
+            name: string;
+            digest: string;
+            /** @description What for, such as training. */
+            context: string | null;
+            source_type: string;
+            source: string;
+            schema: string | null;
+            profile: string | null;
+            tags: {
+                [key: string]: string;
+            };
+        };
+        ModelUse: {
+            id: string;
+            /** @description When it was made. */
+            step: number | null;
+        };
+        RunDetail: {
+            id: string;
+            name: string;
+            status: string;
+            /** @description active or deleted. */
+            lifecycle_stage: string;
+            experiment: components["schemas"]["ExperimentReference"];
+            /** @description The run that it is nested in. */
+            parent_run_id: string | null;
+            user: string;
+            /** @description The tag `mlflow.note.content`. */
+            note: string | null;
+            artifact_uri: string;
+            /** Format: date-time */
+            readonly started_at?: string | null;
+            /** Format: date-time */
+            readonly ended_at?: string | null;
+            duration_seconds: number | null;
+            params: {
+                [key: string]: string;
+            };
+            metrics: {
+                [key: string]: number | ("NaN" | "Infinity" | "-Infinity");
+            };
+            tags: {
+                [key: string]: string;
+            };
+            /** @description The first 100 runs nested in it, with `children=true`; `?parent=` lists all. */
+            children?: components["schemas"]["RunReference"][];
+            datasets: components["schemas"]["DatasetUse"][];
+            model_inputs: components["schemas"]["ModelUse"][];
+            model_outputs: components["schemas"]["ModelUse"][];
+        };
+        /**
+         * @example {
+         *       "status": "FINISHED",
+         *       "ended_at": "2026-09-01T12:30:00Z",
+         *       "tags": {
+         *         "draft": null
+         *       }
+         *     }
+         */
+        RunChanges: {
+            /** @description What people call it. */
+            name?: string;
+            /**
+             * @description Where it stands.
+             * @enum {string}
+             */
+            status?: "RUNNING" | "SCHEDULED" | "FINISHED" | "FAILED" | "KILLED";
+            /**
+             * Format: date-time
+             * @description When it ended; default where it ends by `status`: now.
+             */
+            ended_at?: string;
+            /** @description What people should know of it; Markdown, null for none. */
+            note?: string | null;
+            /** @description Texts by name; null removes one. */
+            tags?: {
+                [key: string]: string | null;
+            };
+        };
+        LoggedMetric: {
+            key: string;
+            /** @description A number, "NaN", "Infinity" or "-Infinity". */
+            value: number | ("NaN" | "Infinity" | "-Infinity");
+            /** @default 0 */
+            step?: number;
+            /**
+             * Format: date-time
+             * @description When it was measured; default: now.
+             * @default null
+             */
+            timestamp?: string | null;
+        };
+        /**
+         * @example {
+         *       "metrics": [
+         *         {
+         *           "key": "loss",
+         *           "value": 0.25,
+         *           "step": 3,
+         *           "timestamp": "2026-09-01T12:00:00Z"
+         *         }
+         *       ],
+         *       "params": {
+         *         "depth": "4"
+         *       },
+         *       "tags": {
+         *         "data": "2026-09"
+         *       }
+         *     }
+         */
+        RunLog: {
+            /** @description At most 1000 values. */
+            metrics?: components["schemas"]["LoggedMetric"][];
+            /** @description At most 100; one that has another value already is a conflict. */
+            params?: {
+                [key: string]: string;
+            };
+            /** @description Texts by name. */
+            tags?: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * @example {
+         *       "run_ids": [
+         *         "0198c0ffee0070008000000000000000"
+         *       ]
+         *     }
+         */
+        RunSelection: {
+            /** @description Ids of 1 to 1000 runs. */
+            run_ids: string[];
+        };
+        ChangedRuns: {
+            /** @description Runs that were otherwise before. */
+            changed_count: number;
+        };
+        /**
+         * @example {
+         *       "run_ids": [
+         *         "0198c0ffee0070008000000000000000"
+         *       ],
+         *       "tags": {
+         *         "team": "growth",
+         *         "draft": null
+         *       }
+         *     }
+         */
+        RunTags: {
+            /** @description Ids of 1 to 1000 runs. */
+            run_ids: string[];
+            /** @description Texts by name; null removes one. */
+            tags: {
+                [key: string]: string | null;
+            };
+        };
+        Summary: {
+            key: string;
+            last: number | ("NaN" | "Infinity" | "-Infinity");
+            last_step: number;
+            /** Format: date-time */
+            readonly last_timestamp?: string;
+            min: number | ("NaN" | "Infinity" | "-Infinity") | null;
+            min_step: number | null;
+            max: number | ("NaN" | "Infinity" | "-Infinity") | null;
+            max_step: number | null;
+            /** @description How many points it has. */
+            count: number;
+        };
+        SummaryPage: {
+            items: components["schemas"]["Summary"][];
+            next_cursor: string | null;
         };
         Point: {
             step: number;
             /** Format: date-time */
             readonly timestamp?: string;
-            /** @description A number, or "NaN", "Infinity" or "-Infinity". */
-            value: number | string;
+            value: number | ("NaN" | "Infinity" | "-Infinity");
         };
         PointPage: {
             items: components["schemas"]["Point"][];
             next_cursor: string | null;
+        };
+        Tail: {
+            key: string;
+            /** @description Whether the points replace all from before: at first, and when some came late. */
+            replace: boolean;
+            points: components["schemas"]["Point"][];
+        };
+        Tails: {
+            items: components["schemas"]["Tail"][];
+            /** @description For `after` of the next request. */
+            cursor: string;
+            /** @description Whether more is new than was answered. */
+            has_more: boolean;
+        };
+        /**
+         * @example {
+         *       "run_ids": [
+         *         "0198c0ffee0070008000000000000000"
+         *       ],
+         *       "keys": [
+         *         "train/loss"
+         *       ],
+         *       "x": "relative_time",
+         *       "max_points": 500
+         *     }
+         */
+        Sample: {
+            /** @description The first step. */
+            start_step?: number;
+            /** @description The last step. */
+            end_step?: number;
+            /**
+             * Format: date-time
+             * @description The earliest time.
+             */
+            from?: string;
+            /**
+             * Format: date-time
+             * @description The latest time.
+             */
+            to?: string;
+            /** @description Ids of 1 to 200 runs. */
+            run_ids: string[];
+            /** @description The metrics' names. */
+            keys: string[];
+            /**
+             * @description Points of each curve at most; runs times metrics times this is 1,000,000 at most.
+             * @default 1000
+             */
+            max_points?: number;
+            /**
+             * @description The step, the seconds since the run's start, or the seconds since 1970 UTC.
+             * @default step
+             * @enum {string}
+             */
+            x?: "step" | "relative_time" | "wall_time";
+            /**
+             * @description Give all curves the same x: the last value up to there, or the nearest one. Before its first and after its last point a curve has no value.
+             * @default null
+             * @enum {string|null}
+             */
+            align?: "last" | "nearest" | null;
+        };
+        Curve: {
+            run_id: string;
+            key: string;
+            /** @description Left out where all curves have the same. */
+            x?: number[];
+            /** @description Null where an aligned curve has none. */
+            values: (number | ("NaN" | "Infinity" | "-Infinity") | null)[];
+            /** @description Left out where curves are aligned. */
+            steps?: number[];
+        };
+        Curves: {
+            /** @description What all curves have in common, where they are aligned. */
+            x?: number[];
+            items: components["schemas"]["Curve"][];
+        };
+        /**
+         * @example {
+         *       "run_ids": [
+         *         "0198c0ffee0070008000000000000000",
+         *         "0198c0ffee0070008000000000000001"
+         *       ],
+         *       "directions": {
+         *         "auc": "max",
+         *         "loss": "min"
+         *       }
+         *     }
+         */
+        ComparisonWish: {
+            /** @description Ids of 1 to 200 runs. */
+            run_ids: string[];
+            /** @description Of metrics by name, whether the `max` or the `min` is the best. */
+            directions?: {
+                [key: string]: "max" | "min";
+            };
+        };
+        ComparedRun: {
+            id: string;
+            name: string;
+        };
+        ComparedValue: {
+            key: string;
+            differs: boolean;
+            values: (string | null)[];
+        };
+        ComparedMetric: {
+            key: string;
+            /** @description Whether the last values do. */
+            differs: boolean;
+            values: (components["schemas"]["Summary"] | null)[];
+            /** @description With a direction: the runs with the best `last`, and `max` or `min`. */
+            best: {
+                [key: string]: string[];
+            };
+        };
+        ComparedDataset: {
+            name: string;
+            digest: string;
+            differs: boolean;
+            /** @description Null for a run that did not use it. */
+            values: (string[] | null)[];
+        };
+        Comparison: {
+            runs: components["schemas"]["ComparedRun"][];
+            attributes: components["schemas"]["ComparedValue"][];
+            params: components["schemas"]["ComparedValue"][];
+            tags: components["schemas"]["ComparedValue"][];
+            metrics: components["schemas"]["ComparedMetric"][];
+            datasets: components["schemas"]["ComparedDataset"][];
+        };
+        /**
+         * @example {
+         *       "run_ids": [
+         *         "0198c0ffee0070008000000000000000"
+         *       ],
+         *       "format": "csv",
+         *       "columns": [
+         *         "name",
+         *         "metrics.auc"
+         *       ]
+         *     }
+         */
+        RunTable: {
+            /** @description Ids of 1 to 200 runs. */
+            run_ids: string[];
+            /**
+             * @description Form of the file; Parquet needs the extra `parquet` on the server.
+             * @default csv
+             * @enum {string}
+             */
+            format?: "csv" | "json" | "ndjson" | "parquet";
+            /** @description A column: `name`, `status`, `params.depth`, `metrics.auc`, `tags.team` …; may be given several times. Without any, all runs are read twice, first for what they have. */
+            columns?: string[];
         };
         Artifact: {
             path: string;
@@ -2688,6 +3576,114 @@ export interface components {
         };
         Artifacts: {
             items: components["schemas"]["Artifact"][];
+        };
+        RunChange: {
+            id: string;
+            experiment_id: string;
+            /** Format: date-time */
+            readonly changed_at?: string;
+        };
+        ThingChange: {
+            kind: string;
+            id: string;
+            action: string;
+            /** Format: date-time */
+            readonly changed_at?: string;
+        };
+        Changes: {
+            /** @description For `after` of the next request. */
+            cursor: string;
+            /** @description Null where the project's tracker cannot tell: ask for what you show. */
+            runs: components["schemas"]["RunChange"][] | null;
+            things: components["schemas"]["ThingChange"][];
+            /** @description False where so much changed that it is not told: read what you show anew. */
+            complete: boolean;
+        };
+        Assessment: {
+            id: string;
+            name: string;
+            /** @description feedback, expectation or issue. */
+            kind: string;
+            /** @description Any JSON value. */
+            value: unknown;
+            source_type: string;
+            source_id: string | null;
+            span_id: string | null;
+            rationale: string | null;
+            /** @description False once another assessment overrides it. */
+            is_valid: boolean;
+            /** Format: date-time */
+            readonly created_at?: string;
+            /** Format: date-time */
+            readonly updated_at?: string;
+        };
+        Trace: {
+            id: string;
+            name: string;
+            /** @description OK, ERROR, IN_PROGRESS or STATE_UNSPECIFIED. */
+            status: string;
+            experiment: components["schemas"]["ExperimentReference"];
+            /** Format: date-time */
+            readonly started_at?: string;
+            duration_seconds: number | null;
+            request_preview: string | null;
+            response_preview: string | null;
+            tags: {
+                [key: string]: string;
+            };
+            metadata: {
+                [key: string]: string;
+            };
+            assessments: components["schemas"]["Assessment"][];
+        };
+        TracePage: {
+            items: components["schemas"]["Trace"][];
+            next_cursor: string | null;
+        };
+        SpanEvent: {
+            name: string;
+            /** Format: date-time */
+            readonly at?: string;
+            attributes: {
+                [key: string]: unknown;
+            };
+        };
+        Span: {
+            id: string;
+            parent_id: string | null;
+            depth: number;
+            name: string;
+            type: string | null;
+            /** @description OK, ERROR or UNSET. */
+            status: string;
+            status_message: string;
+            /** Format: date-time */
+            readonly started_at?: string;
+            duration_seconds: number | null;
+            attributes: {
+                [key: string]: unknown;
+            };
+            events: components["schemas"]["SpanEvent"][];
+        };
+        WholeTrace: {
+            id: string;
+            name: string;
+            /** @description OK, ERROR, IN_PROGRESS or STATE_UNSPECIFIED. */
+            status: string;
+            experiment: components["schemas"]["ExperimentReference"];
+            /** Format: date-time */
+            readonly started_at?: string;
+            duration_seconds: number | null;
+            request_preview: string | null;
+            response_preview: string | null;
+            tags: {
+                [key: string]: string;
+            };
+            metadata: {
+                [key: string]: string;
+            };
+            assessments: components["schemas"]["Assessment"][];
+            spans: components["schemas"]["Span"][];
         };
         Model: {
             id: string;
@@ -5580,7 +6576,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SettingsTest"];
+            };
+        };
         responses: {
             /** @description OK */
             200: {
@@ -5591,11 +6591,14 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
+            400: components["responses"]["BAD_REQUEST"];
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
             405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
             429: components["responses"]["TOO_MANY_REQUESTS"];
             503: components["responses"]["SERVICE_UNAVAILABLE"];
@@ -5912,7 +6915,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SettingsTest"];
+            };
+        };
         responses: {
             /** @description OK */
             200: {
@@ -5923,11 +6930,14 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
+            400: components["responses"]["BAD_REQUEST"];
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
             405: components["responses"]["METHOD_NOT_ALLOWED"];
             409: components["responses"]["CONFLICT"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
             429: components["responses"]["TOO_MANY_REQUESTS"];
             503: components["responses"]["SERVICE_UNAVAILABLE"];
@@ -5945,6 +6955,12 @@ export interface operations {
                 filter?: string;
                 /** @description Keys separated by commas. */
                 order_by?: string;
+                /** @description Whether those that are not deleted, the deleted ones, or all. */
+                lifecycle?: "active" | "deleted" | "all";
+                /** @description Text that the name must contain, in whichever case. */
+                q?: string;
+                /** @description Count the runs of each as well. */
+                runs_count?: boolean;
             };
             header?: never;
             path: {
@@ -6017,6 +7033,191 @@ export interface operations {
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
+    get_experiment: {
+        parameters: {
+            query?: {
+                /** @description Count its runs as well. */
+                runs_count?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+                /** @description The experiment's id, a number within the project. */
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    delete_experiment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+                /** @description The experiment's id, a number within the project. */
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    patch_experiment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+                /** @description The experiment's id, a number within the project. */
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExperimentChanges"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    post_experiment_restore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+                /** @description The experiment's id, a number within the project. */
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    post_experiment_purge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+                /** @description The experiment's id, a number within the project. */
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
     get_runs: {
         parameters: {
             query?: {
@@ -6028,8 +7229,14 @@ export interface operations {
                 filter?: string;
                 /** @description Keys separated by commas. */
                 order_by?: string;
-                /** @description The id of an experiment; by default all of them. */
+                /** @description Whether those that are not deleted, the deleted ones, or all. */
+                lifecycle?: "active" | "deleted" | "all";
+                /** @description Ids of experiments, separated by commas; by default all. */
                 experiment?: string;
+                /** @description The id of a run: only those nested in it. */
+                parent?: string;
+                /** @description Count all that are found as well. */
+                count?: boolean;
             };
             header?: never;
             path: {
@@ -6061,9 +7268,53 @@ export interface operations {
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
-    get_run: {
+    post_runs: {
         parameters: {
             query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRun"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunDetail"];
+                };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    get_run: {
+        parameters: {
+            query?: {
+                /** @description Look for the runs that are nested in it as well. */
+                children?: boolean;
+            };
             header?: never;
             path: {
                 /** @description The organization's slug. */
@@ -6083,7 +7334,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Run"];
+                    "application/json": components["schemas"]["RunDetail"];
                 };
             };
             401: components["responses"]["UNAUTHORIZED"];
@@ -6130,6 +7381,49 @@ export interface operations {
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
+    patch_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+                /** @description The run's id. */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunChanges"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunDetail"];
+                };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
     post_restore: {
         parameters: {
             query?: never;
@@ -6152,7 +7446,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Run"];
+                    "application/json": components["schemas"]["RunDetail"];
                 };
             };
             401: components["responses"]["UNAUTHORIZED"];
@@ -6166,13 +7460,263 @@ export interface operations {
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
-    get_history: {
+    post_run_purge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+                /** @description The run's id. */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    post_run_log: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+                /** @description The run's id. */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunLog"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    post_run_deletions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunSelection"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangedRuns"];
+                };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    post_run_restorations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunSelection"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangedRuns"];
+                };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    post_run_tags: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunTags"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangedRuns"];
+                };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    get_run_metrics: {
         parameters: {
             query?: {
                 /** @description How many items to answer at most. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description What their names begin with, such as `train/`. */
+                prefix?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+                /** @description The run's id. */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SummaryPage"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    get_history: {
+        parameters: {
+            query?: {
+                /** @description The first step. */
+                start_step?: number;
+                /** @description The last step. */
+                end_step?: number;
+                /** @description The earliest time, RFC 3339. */
+                from?: string;
+                /** @description The latest time, RFC 3339. */
+                to?: string;
+                /** @description How many items to answer at most. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Draw the part by at most so many points on one page; its spikes stay. */
+                max_points?: number | null;
             };
             header?: never;
             path: {
@@ -6196,6 +7740,274 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PointPage"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    get_history_export: {
+        parameters: {
+            query: {
+                /** @description The first step. */
+                start_step?: number;
+                /** @description The last step. */
+                end_step?: number;
+                /** @description The earliest time, RFC 3339. */
+                from?: string;
+                /** @description The latest time, RFC 3339. */
+                to?: string;
+                /** @description Only those whose key is this. */
+                key: string;
+                /** @description Form of the file. */
+                format?: "csv" | "ndjson";
+            };
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+                /** @description The run's id. */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    get_metric_tails: {
+        parameters: {
+            query: {
+                /** @description The metric's name; may be given several times. */
+                key: string[];
+                /** @description `cursor` of the answer before. */
+                after?: string;
+                /** @description Points of each metric at most. */
+                max_points?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+                /** @description The run's id. */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tails"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    post_metric_sample: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Sample"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Curves"];
+                };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    post_comparison: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ComparisonWish"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    post_comparison_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunTable"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                    "application/json": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    get_run_export: {
+        parameters: {
+            query?: {
+                /** @description MLflow's filter language. */
+                filter?: string;
+                /** @description Keys separated by commas; by default the earliest start first. */
+                order_by?: string;
+                /** @description Whether those that are not deleted, the deleted ones, or all. */
+                lifecycle?: "active" | "deleted" | "all";
+                /** @description Ids of experiments, separated by commas; by default all. */
+                experiment?: string;
+                /** @description The id of a run: only those nested in it. */
+                parent?: string;
+                /** @description Form of the file; Parquet needs the extra `parquet` on the server. */
+                format?: "csv" | "json" | "ndjson" | "parquet";
+                /** @description A column: `name`, `status`, `params.depth`, `metrics.auc`, `tags.team` …; may be given several times. Without any, all runs are read twice, first for what they have. */
+                column?: string[];
+            };
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                    "application/json": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
                 };
             };
             401: components["responses"]["UNAUTHORIZED"];
@@ -6288,6 +8100,155 @@ export interface operations {
             404: components["responses"]["NOT_FOUND"];
             405: components["responses"]["METHOD_NOT_ALLOWED"];
             416: components["responses"]["REQUESTED_RANGE_NOT_SATISFIABLE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    get_changes: {
+        parameters: {
+            query?: {
+                /** @description `cursor` of the answer before. */
+                after?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changes"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    get_traces: {
+        parameters: {
+            query?: {
+                /** @description Items on a page, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description The id of an experiment; by default all of them. */
+                experiment?: string;
+                /** @description MLflow's filter language for traces. */
+                filter?: string;
+                /** @description Keys separated by commas. */
+                order_by?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TracePage"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    get_trace: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+                /** @description The trace's id. */
+                trace_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeTrace"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    delete_trace: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization's slug. */
+                organization: string;
+                /** @description The project's slug. */
+                project: string;
+                /** @description The trace's id. */
+                trace_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            405: components["responses"]["METHOD_NOT_ALLOWED"];
+            409: components["responses"]["CONFLICT"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
             429: components["responses"]["TOO_MANY_REQUESTS"];
             503: components["responses"]["SERVICE_UNAVAILABLE"];
