@@ -54,7 +54,7 @@ def search_of(arguments: dict[str, Any], *conditions: str) -> Query:
         max_results=arguments.get("limit", 1),
         page_token=arguments.get("cursor"),
         experiment_ids=[part.strip() for part in experiments.split(",")] if experiments else None,
-        lifecycle_stages=LIFECYCLES[arguments["lifecycle"]],
+        lifecycle_stages=LIFECYCLES[arguments.get("lifecycle", "active")],
     )
 
 

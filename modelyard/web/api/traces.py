@@ -10,11 +10,12 @@ from flask_smorest import Blueprint
 from modelyard.core.projects.models import Project
 from modelyard.core.tracking.trace_entities import NAME_TAG, Span, Trace
 from modelyard.core.tracking.trace_spans import in_tree_order
-from modelyard.web.api.runs import URL_PREFIX, search_of
+from modelyard.web.api.experiments import search_of
 from modelyard.web.context import actor, open_project, services
 from modelyard.web.pagination import envelope, page_schema
 from modelyard.web.schemas.traces import TraceArguments, TraceSchema, WholeTraceSchema
 
+URL_PREFIX = "/api/v1/organizations/<organization>/projects/<project>"
 blueprint = Blueprint("traces", __name__, url_prefix=URL_PREFIX, description="Traces and their spans")
 
 

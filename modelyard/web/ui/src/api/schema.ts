@@ -1549,7 +1549,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/organizations/{organization}/projects/{project}/runs/traces": {
+    "/api/v1/organizations/{organization}/projects/{project}/traces": {
         parameters: {
             query?: never;
             header?: never;
@@ -1571,7 +1571,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/organizations/{organization}/projects/{project}/runs/traces/{trace_id}": {
+    "/api/v1/organizations/{organization}/projects/{project}/traces/{trace_id}": {
         parameters: {
             query?: never;
             header?: never;
