@@ -90,7 +90,7 @@ def test_completion_completes(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("path", "command"), [*_leaves()])
 def test_every_command_that_answers_with_data_has_both_forms(path: str, command: click.Command) -> None:
     silent = {"serve", "worker", "check", "login", "logout", "use", "completion", "remove", "revoke", "unblock"}
-    silent |= {"export", "leave", "log"}
+    silent |= {"export", "leave", "log", "purge"}
     silent |= {"password", "reset-password", "end", "end-all", "end-sessions"}
     has_output = any(parameter.name == "output" for parameter in command.params)
     assert has_output or path.split()[-1] in silent or path.split()[-1].startswith("delete")

@@ -55,6 +55,7 @@ class Route:
             method=self.method,
             headers=headers,
             query_string=fill(self.row.query, names),
+            buffered=True,
             **more,
         )
 

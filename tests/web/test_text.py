@@ -46,6 +46,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "post_organization_connections": {
         "name": "n", "kind": "notifier", "provider": "log", "settings": {"k": ["v"]}, "subscriptions": ["*"],
     },
+    "post_saved_connection_test": {"settings": {"k": {"deep": "v"}}},
+    "post_saved_organization_connection_test": {"settings": {"k": {"deep": "v"}}},
     "post_organization_connection_test": {"kind": "notifier", "provider": "log", "settings": {"k": {"deep": "v"}}},
     "patch_organization_connection": {"settings": {"k": "v"}, "subscriptions": ["*"]},
     "post_experiments": {"name": "n", "note": "n", "artifact_location": "s3://b", "tags": {"k": "v"}},
