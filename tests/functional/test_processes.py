@@ -159,11 +159,20 @@ def test_another_worker_takes_up_the_job_of_a_killed_one(workers: Workers) -> No
     assert second.wait(20) == 0
 
 
+IN_TRANSACTION = (
+    "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL"
+    " AND pid <> pg_backend_pid()"
+)
+
+
 def stops_without_the_lock(process: subprocess.Popen[bytes]) -> bool:
-    """Stop the process, unless it holds SQLite's write lock just now: nobody else could write then."""
+    """Stop the process, unless it is in a transaction just now, whose locks nobody else could pass then."""
     process.send_signal(signal.SIGSTOP)
     if db.is_postgresql():
-        return True
+        if db.database.execute_sql(IN_TRANSACTION).fetchall() == [(0,)]:
+            return True
+        process.send_signal(signal.SIGCONT)
+        return False
     connection = sqlite3.connect(db.database.obj.database, timeout=0.2, isolation_level=None)
     try:
         connection.execute("BEGIN IMMEDIATE")
