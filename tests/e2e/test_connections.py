@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def viewer(site: Site) -> Iterator[str]:
 def choose(page: Any, provider: str) -> None:
     page.goto(CONNECTIONS)
     page.get_by_role("link", name="New connection").click()
-    page.get_by_role("link", name=provider).click()
+    page.get_by_role("link", name=re.compile(f"^{re.escape(provider)}")).click()
 
 
 def create(page: Any) -> None:

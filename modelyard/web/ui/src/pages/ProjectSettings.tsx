@@ -151,7 +151,8 @@ function End({ project }: { project: Project }) {
     onSuccess: async () => {
       notifications.show({ message: `The project ${project.name} is deleted.` });
       await navigate(paths.organization(scope.organization));
-      client.removeQueries({ queryKey: scopeKey(scope) });
+      // One that is still watched would be asked again at once, and there is nobody to answer.
+      client.removeQueries({ queryKey: scopeKey(scope), type: "inactive" });
       await client.invalidateQueries({ queryKey: projectsQuery(scope.organization).queryKey });
     },
   });
