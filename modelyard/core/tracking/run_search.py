@@ -31,6 +31,9 @@ FEW = 1_500
 FEW_OF_SEVERAL = 20_000
 """The same where several comparisons may leave next to nothing of what the index of the order has."""
 
+MOST_NAMED = 100
+"""So many experiments are named one by one in a statement."""
+
 MOST_PROBED = 4
 """How many comparisons of a filter are counted at most."""
 
@@ -107,7 +110,7 @@ def find_runs(project_id: int, query: Query) -> tuple[list[int], str | None]:
     token_type = RunPosition if is_walked else Offset
     position = read_token(query.page_token, search, token_type) if query.page_token else None
     experiments = _experiments(project_id, query.experiment_ids)
-    if not experiments:
+    if not experiments.keys:
         return [], None
     source, is_small = _source(experiments, query, filters)
     if is_walked:
@@ -115,7 +118,7 @@ def find_runs(project_id: int, query: Query) -> tuple[list[int], str | None]:
         token = make_token(search, _position(rows[limit - 1])) if len(rows) > limit else None
     else:
         offset = position[0] if position else 0
-        is_indexed = not is_small and len(experiments) == 1 and keys[0].entity != "attribute"
+        is_indexed = not is_small and len(experiments.keys) == 1 and keys[0].entity != "attribute"
         parts = _parts(source, experiments, keys[:1] if is_indexed else [], is_small=is_small)
         rows = _across(parts, keys[1:] if is_indexed else keys, limit + 1, offset)
         token = make_token(search, (offset + limit,)) if len(rows) > limit else None
@@ -131,24 +134,40 @@ def count_runs(project_id: int, query: Query) -> int:
     """Return how many runs the search finds in all."""
     filters = parse_filter(query.filter, RUNS)
     experiments = _experiments(project_id, query.experiment_ids)
-    return _source(experiments, query, filters)[0].count() if experiments else 0
+    return _source(experiments, query, filters)[0].count() if experiments.keys else 0
 
 
-def _experiments(project_id: int, experiment_ids: Sequence[str] | None) -> list[int]:
-    """Return the keys of these experiments of the project; a foreign number finds nothing."""
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The experiments to search in: the keys of the first of them, and a query that finds all."""
+
+    keys: list[int]
+    query: Clause
+
+    def of(self, alias: str) -> Clause:
+        """Make the condition that a row is of one of the experiments; of many it names none, statements have limits."""
+        if len(self.keys) <= MOST_NAMED:
+            return one_of(f"{alias}.experiment_id", self.keys)
+        return Clause(f"{alias}.experiment_id IN ({self.query.sql})", self.query.parameters)
+
+
+def _experiments(project_id: int, experiment_ids: Sequence[str] | None) -> Scope:
+    """Return these experiments of the project; a foreign number finds nothing."""
     conditions = [Clause("project_id = ?", (project_id,))]
     if experiment_ids is not None:
         if len(experiment_ids) > MAX_EXPERIMENTS_PER_SEARCH:
             raise InvalidInput(f"A search takes at most {MAX_EXPERIMENTS_PER_SEARCH} experiments.")
         conditions.append(one_of("number", [parse_experiment_id(given) for given in experiment_ids]))
     where = join(conditions, " AND ")
-    return [row[0] for row in execute(f"SELECT id FROM experiment WHERE {where.sql}", where.parameters).fetchall()]
+    query = Clause(f"SELECT id FROM experiment WHERE {where.sql}", where.parameters)
+    found = execute(f"{query.sql} LIMIT {MOST_NAMED + 1}", query.parameters).fetchall()
+    return Scope([row[0] for row in found], query)
 
 
-def _source(experiments: Sequence[int], query: Query, filters: Sequence[Comparison]) -> tuple[Source, bool]:
+def _source(experiments: Scope, query: Query, filters: Sequence[Comparison]) -> tuple[Source, bool]:
     """Return the runs that the search finds, and whether they come from a few candidates."""
     conditions = [
-        one_of("r.experiment_id", experiments),
+        experiments.of("r"),
         one_of("r.lifecycle_stage", query.lifecycle_stages),
         *(_condition(found) for found in filters),
     ]
@@ -179,7 +198,7 @@ def _condition(found: Comparison) -> Clause:
     return by_key(_TABLES[found.entity], "run_id", "r.id", found)
 
 
-def _fewest(experiments: Sequence[int], filters: Sequence[Comparison]) -> Source | None:
+def _fewest(experiments: Scope, filters: Sequence[Comparison]) -> Source | None:
     """Return the candidates of the comparison that leaves the fewest, if those are few."""
     probed = [source for source in (_indexed(experiments, found) for found in filters) if source is not None]
     best, least = None, (FEW if len(filters) == 1 else FEW_OF_SEVERAL) + 1
@@ -194,9 +213,9 @@ def _fewest(experiments: Sequence[int], filters: Sequence[Comparison]) -> Source
     return best
 
 
-def _indexed(experiments: Sequence[int], found: Comparison) -> Source | None:
+def _indexed(experiments: Scope, found: Comparison) -> Source | None:
     """Return what an index says of a comparison: series of a bounded metric, params and tags of a value."""
-    of_key = (one_of("d.experiment_id", experiments), Clause("d.key = ?", (found.key,)))
+    of_key = (experiments.of("d"), Clause("d.key = ?", (found.key,)))
     if found.entity == "metric" and found.operator != "!=":
         bound = compare("d.last_value", found.operator, found.value)
         return Source("metric_series d", (*of_key, Clause("d.last_is_nan = 0"), bound))
@@ -208,14 +227,14 @@ def _indexed(experiments: Sequence[int], found: Comparison) -> Source | None:
     return None
 
 
-def _parts(source: Source, experiments: Sequence[int], keys: Sequence[OrderKey], *, is_small: bool) -> Iterator[Part]:
+def _parts(source: Source, experiments: Scope, keys: Sequence[OrderKey], *, is_small: bool) -> Iterator[Part]:
     """Yield the parts of the list that has its order from the first key, or is newest first."""
     if not keys or keys[0] == _START_DESCENDING:
         yield Part(source)
         return
     key = keys[0]
     table = _TABLES[key.entity]
-    conditions = (one_of("o.experiment_id", experiments), Clause("o.key = ?", (key.key,)), Clause("r.id = o.run_id"))
+    conditions = (experiments.of("o"), Clause("o.key = ?", (key.key,)), Clause("r.id = o.run_id"))
     tables = f"{source.tables} CROSS JOIN {table} o" if is_small else f"{table} o CROSS JOIN {source.tables}"
     joined = Source(tables, (*conditions, *source.conditions))
     if key.entity == "metric":

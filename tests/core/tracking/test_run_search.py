@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from modelyard.core.db import connection
+from modelyard.core.db import atomic, connection
 from modelyard.core.tracking import run_search
 from modelyard.core.tracking.entities import Metric, NewRun, Query
+from modelyard.core.tracking.models import Experiment
 from modelyard.plugins.sql_tracker.tracker import SqlTracker
 from tests.factories import Factories
 
@@ -149,7 +150,11 @@ def test_a_run_that_comes_between_two_pages_moves_nothing(
     assert [run.info.run_id for run in [*first.items, *second.items]] == ordered[:20]
 
 
-def test_several_experiments_are_one_list(tracker: SqlTracker, project_id: int, runs: list[Known]) -> None:
+@pytest.mark.parametrize("most_named", [100, 1])
+def test_several_experiments_are_one_list(
+    tracker: SqlTracker, project_id: int, runs: list[Known], most_named: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_search, "MOST_NAMED", most_named)
     other = tracker.create_experiment(project_id, name="other").experiment_id
     made = tracker.create_run(project_id, NewRun(experiment_id=other, user_id="ada", start_time_ms=5)).info.run_id
     tracker.log_batch(project_id, made, metrics=[Metric("m", 1.5, 1, 0)])
@@ -159,3 +164,18 @@ def test_several_experiments_are_one_list(tracker: SqlTracker, project_id: int, 
         query = Query(order_by=order_by, experiment_ids=["0", other], max_results=100)
         found = [run.info.run_id for run in tracker.search_runs(project_id, query).items]
         assert found == [run.run_id for run in ordered], order_by
+
+
+def test_a_project_of_very_many_experiments_is_searched(
+    tracker: SqlTracker, project_id: int, runs: list[Known]
+) -> None:
+    rows = [
+        {"project": project_id, "number": number, "name": f"e{number}", "artifact_location": ""}
+        for number in range(1, 40_001)
+    ]
+    with atomic():
+        for start in range(0, len(rows), 5_000):
+            Experiment.insert_many(rows[start : start + 5_000]).execute()
+    query = Query(filter="metrics.m > 0", order_by=["metrics.m DESC"], max_results=100)
+    found = tracker.search_runs(project_id, query).items
+    assert len(found) == len([run for run in runs if run.metrics.get("m", -1) > 0])
