@@ -1,4 +1,4 @@
-"""Servers to measure: Modelyard's own, and MLflow's, each in a folder and on a database of its own."""
+"""Servers to measure: Modelyard's own and MLflow's, each in a folder of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,36 +19,40 @@ import psutil
 
 from modelyard.client import Client
 
+API = "/api/2.0/mlflow"
 PASSWORD = "correct horse battery"
 START_SECONDS = 120
+STOP_SECONDS = 30
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return int(trial.getsockname()[1])
+@dataclass(frozen=True)
+class Space:
+    """Where runs go: a project of Modelyard's, an experiment of MLflow's; `prefix` comes before each path of its API."""
+
+    prefix: str
+    experiment_id: str
 
 
 class Server:
-    """A process that answers HTTP; `headers` go with every request, `prefix` before every path of MLflow's API."""
+    """A process that answers MLflow's protocol; `headers` go with every request, and there are two spaces."""
 
     probe = "/health"
 
-    def __init__(self, name: str, folder: Path, environment: dict[str, str]) -> None:
-        self.name, self.folder, self.environment = name, folder, environment
-        self.port = free_port()
-        self.prefix = ""
+    def __init__(self, name: str, folder: Path, database_url: str, environment: dict[str, str]) -> None:
+        self.name, self.folder, self.database_url, self.environment = name, folder, database_url, environment
+        with socket.socket() as trial:
+            trial.bind(("127.0.0.1", 0))
+            self.port = int(trial.getsockname()[1])
         self.headers: dict[str, str] = {}
-        self.start_seconds = 0.0
+        self.spaces: list[Space] = []
         folder.mkdir(parents=True, exist_ok=True)
 
     def command(self) -> list[str]:
         """What to run."""
         raise NotImplementedError
 
-    def start(self) -> None:
-        """Start it, wait for its first answer, and keep how long that took."""
+    def start(self) -> float:
+        """Start it, wait for its first answer, and return how many seconds that took."""
         began = time.perf_counter()
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -56,30 +61,45 @@ class Server:
         while not self._answers():
             if self.process.poll() is not None or time.perf_counter() > began + START_SECONDS:
                 raise RuntimeError(f"{self.name} did not start: {(self.folder / 'server.log').read_text()[-2000:]}")
-            time.sleep(0.02)
-        self.start_seconds = time.perf_counter() - began
+            time.sleep(0.01)
+        return time.perf_counter() - began
+
+    def family(self) -> list[psutil.Process]:
+        """Return all of its processes."""
+        first = psutil.Process(self.process.pid)
+        return [first, *first.children(recursive=True)]
 
     def pss_mib(self) -> float:
         """Return the memory of all processes, shared pages divided among those that share them."""
-        family = [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
-        return sum(process.memory_full_info().pss for process in family) / 1024**2
+        return float(sum(process.memory_full_info().pss for process in self.family())) / 1024**2
+
+    def freeze(self) -> None:
+        """Let none of its processes run, so that what it does when idle takes nothing from others."""
+        for process in self.family():
+            process.suspend()
+
+    def thaw(self) -> None:
+        """Let them run again."""
+        for process in self.family():
+            process.resume()
 
     def kill(self) -> None:
         """End all of its processes at once, without a warning."""
-        family = [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
-        for process in family:
-            process.kill()
+        for process in self.family():
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         self.process.wait()
 
     def stop(self) -> None:
         """End it."""
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGTERM)
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
+        if self.process.poll() is not None:
+            return
+        self.thaw()
+        os.killpg(self.process.pid, signal.SIGTERM)
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
 
     def _answers(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
@@ -93,13 +113,13 @@ class Server:
 
 
 class Modelyard(Server):
-    """`modelyard serve` with authentication on, and two projects."""
+    """`modelyard serve` with authentication on; its spaces are two projects."""
 
     probe = "/health/ready"
 
     def __init__(self, folder: Path, database_url: str) -> None:
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("MODELYARD_", "PROMETHEUS_"))}
-        super().__init__("modelyard", folder, kept)
+        super().__init__("modelyard", folder, database_url, kept)
         self.environment |= {
             "MODELYARD_DATA_DIRECTORY": str(folder / "data"),
             "MODELYARD_DATABASE_URL": database_url,
@@ -108,11 +128,11 @@ class Modelyard(Server):
         }
 
     def command(self) -> list[str]:
-        """The supervisor with its server and its worker."""
+        """The supervisor, which starts servers and worker."""
         return [sys.executable, "-m", "modelyard.cli.main", "serve"]
 
     def fill(self) -> None:
-        """Make a user, a token and two projects; requests go to the first."""
+        """Make a user, a token and two projects."""
         create = [sys.executable, "-m", "modelyard.cli.main", "admin", "users", "create", "ada", "--admin"]
         subprocess.run(
             [*create, "--password-stdin"], env=self.environment, input=PASSWORD.encode(), check=True, capture_output=True
@@ -124,28 +144,35 @@ class Modelyard(Server):
         client.call("POST", "/api/v1/organizations", json={"slug": "acme", "name": "Acme"})
         for slug in ("one", "two"):
             client.call("POST", "/api/v1/organizations/acme/projects", json={"slug": slug, "name": slug})
-        self.prefix = "/mlflow/acme/one"
+            self.spaces.append(Space(f"/mlflow/acme/{slug}", "0"))
         self.headers = {"Authorization": f"Bearer {token}"}
 
 
 class Mlflow(Server):
-    """`mlflow server`, by default with its four workers."""
+    """`mlflow server` with its default of four workers; its spaces are two experiments."""
 
-    def __init__(self, name: str, folder: Path, database_url: str, *, workers: int = 4) -> None:
-        super().__init__(name, folder, {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"})
-        self.database_url, self.workers = database_url, workers
+    def __init__(self, name: str, folder: Path, database_url: str, *options: str) -> None:
+        super().__init__(name, folder, database_url, {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"})
+        self.options = options
 
     def command(self) -> list[str]:
         """The server as its documentation starts it, keeping artifacts itself."""
-        options = ["--host", "127.0.0.1", "--port", str(self.port), "--workers", str(self.workers)]
+        options = ["--host", "127.0.0.1", "--port", str(self.port), *self.options]
         options += ["--backend-store-uri", self.database_url]
         options += ["--artifacts-destination", str(self.folder / "artifacts")]
         return [sys.executable, "-m", "mlflow", "server", *options]
 
+    def fill(self) -> None:
+        """Make two experiments."""
+        client = Client(f"http://127.0.0.1:{self.port}")
+        for name in ("one", "two"):
+            made = client.call("POST", f"{API}/experiments/create", json={"name": f"{self.name} {name}"})
+            self.spaces.append(Space("", made["experiment_id"]))
+
 
 @contextmanager
 def database_of(postgresql: str, folder: Path, name: str) -> Iterator[str]:
-    """Make a database of one server's own, and drop it at the end."""
+    """Make a database of one product's own, and drop it at the end."""
     if not postgresql:
         folder.mkdir(parents=True, exist_ok=True)
         yield f"sqlite:///{folder}/{name}.db"

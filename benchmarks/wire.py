@@ -6,35 +6,39 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from servers import Server
+import orjson
+from servers import API, Server, Space
 
-API = "/api/2.0/mlflow"
 AJAX = "/ajax-api/2.0/mlflow"
+REQUEST_SECONDS = 300
+
+Request = tuple[str, str, bytes | None]
 
 
 @dataclass
 class Timed:
-    """How long requests took, in seconds; `count` counts what they carried (points, runs, requests)."""
+    """What was sent: how long each answer took, in seconds, and how many of each client's requests were answered."""
 
-    count: int = 0
     lasted: float = 0.0
     took: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    answered: list[int] = field(default_factory=list)
 
     @property
     def per_second(self) -> float:
-        """What was carried in a second."""
-        return self.count / self.lasted if self.lasted else 0.0
+        """Answered requests in a second."""
+        return len(self.took) / self.lasted
 
-    def quantile_ms(self, share: float) -> float:
-        """Return a quantile of the answer's times."""
-        ordered = sorted(self.took)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000 if ordered else float("nan")
+
+def quantile_ms(took: Sequence[float], share: float) -> float:
+    """Return a quantile of seconds, in milliseconds."""
+    ordered = sorted(took)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000
 
 
 class Wire:
@@ -42,77 +46,97 @@ class Wire:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
+        self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=REQUEST_SECONDS)
 
     def send(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
-        """Send one request and read its answer; a connection that broke is made anew once."""
-        headers = dict(self.server.headers)
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        self._connection.request(method, self.server.prefix + path, body, headers)
+        """Send one request and read its answer."""
+        headers = self.server.headers if body is None else {**self.server.headers, "Content-Type": "application/json"}
+        self._connection.request(method, path, body, headers)
         answer = self._connection.getresponse()
         return answer.status, answer.read()
 
-    def post(self, path: str, **body: Any) -> dict[str, Any]:
-        """Post to an endpoint of the API; raises where it is refused."""
-        status, data = self.send("POST", f"{API}/{path}", json.dumps(body).encode())
-        if status != 200:
-            raise RuntimeError(f"{self.server.name}: {path} answered {status}: {data[:300]!r}")
-        return dict(json.loads(data))
+    def post(self, space: Space, path: str, **body: Any) -> dict[str, Any]:
+        """Post to an endpoint; raises where it is refused."""
+        return self.ask(*post(space, path, **body))
 
-    def get(self, path: str, base: str = API, **query: Any) -> dict[str, Any]:
-        """Get from an endpoint of the API; raises where it is refused."""
-        status, data = self.send("GET", f"{base}/{path}?{urlencode(query, doseq=True)}")
+    def get(self, space: Space, path: str, base: str = API, **query: Any) -> dict[str, Any]:
+        """Get from an endpoint; raises where it is refused."""
+        return self.ask(*get(space, path, base, **query))
+
+    def ask(self, method: str, path: str, body: bytes | None) -> dict[str, Any]:
+        """Send one request; raises where it is refused."""
+        status, data = self.send(method, path, body)
         if status != 200:
-            raise RuntimeError(f"{self.server.name}: {path} answered {status}: {data[:300]!r}")
-        return dict(json.loads(data))
+            raise RuntimeError(f"{self.server.name}: {method} {path} answered {status}: {data[:300]!r}")
+        return dict(json.loads(data))  # MLflow writes NaN and Infinity bare, which orjson refuses
+
+    def create_run(self, space: Space, **more: Any) -> str:
+        """Create a run and return its id."""
+        return str(self.post(space, "runs/create", experiment_id=space.experiment_id, **more)["run"]["info"]["run_id"])
+
+    def steps(self, space: Space, run_id: str, key: str) -> list[int]:
+        """Return the steps of a metric's whole history."""
+        found: list[int] = []
+        query = {"run_id": run_id, "metric_key": key}
+        while True:
+            page = self.get(space, "metrics/get-history", **query)
+            found += [int(point.get("step", 0)) for point in page.get("metrics", ())]
+            if not page.get("next_page_token"):
+                return found
+            query["page_token"] = page["next_page_token"]
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
 
 
-Request = tuple[str, str, bytes | None]
+def post(space: Space, path: str, **body: Any) -> Request:
+    """Return a request that posts."""
+    return "POST", f"{space.prefix}{API}/{path}", orjson.dumps(body)
 
 
-def drive(server: Server, clients: int, seconds: float, make: Callable[[int, int], Request], carries: int = 1) -> Timed:
+def get(space: Space, path: str, base: str = API, **query: Any) -> Request:
+    """Return a request that gets."""
+    return "GET", f"{space.prefix}{base}/{path}?{urlencode(query, doseq=True)}", None
+
+
+def drive(server: Server, clients: Sequence[Iterable[Request]], seconds: float) -> Timed:
     """Let clients send for a while, each its next request when the last is answered.
 
-    `make` gets the client's number and that of its request, and gives method, path and body.
+    A client whose connection breaks ends, and what it waited for is neither answered nor an error.
     """
-    results = [Timed() for _ in range(clients)]
-    begin = threading.Barrier(clients)
+    results = [Timed() for _ in clients]
+    begin = threading.Barrier(len(clients) + 1)
 
-    def work(number: int) -> None:
-        wire, mine, index = Wire(server), results[number], 0
+    def work(mine: Timed, requests: Iterable[Request]) -> None:
+        wire = Wire(server)
         begin.wait()
-        began = time.perf_counter()
-        while time.perf_counter() - began < seconds:
-            request = make(number, index)
+        for request in requests:
             sent = time.perf_counter()
-            status, data = wire.send(*request)
-            mine.took.append(time.perf_counter() - sent)
+            try:
+                status, data = wire.send(*request)
+            except (OSError, http.client.HTTPException):
+                break
+            now = time.perf_counter()
             if status == 200:
-                mine.count += carries
+                mine.took.append(now - sent)
             else:
                 mine.errors.append(f"{status}: {data[:200]!r}")
-            index += 1
-        mine.lasted = time.perf_counter() - began
+            if now > until:
+                break
         wire.close()
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(clients)]
+    threads = [threading.Thread(target=work, args=pair) for pair in zip(results, clients, strict=True)]
+    until = time.perf_counter() + seconds
     for thread in threads:
         thread.start()
+    begin.wait()
+    began = time.perf_counter()
     for thread in threads:
         thread.join()
-    return together(results)
-
-
-def together(results: Sequence[Timed]) -> Timed:
-    """Put what several clients measured together."""
     return Timed(
-        count=sum(one.count for one in results),
-        lasted=max(one.lasted for one in results),
+        lasted=time.perf_counter() - began,
         took=[took for one in results for took in one.took],
         errors=[error for one in results for error in one.errors],
+        answered=[len(one.took) for one in results],
     )
