@@ -52,7 +52,10 @@ def sqlite_limits(folder: Path, seconds: float) -> Iterator[tuple[str, float]]:
         connection.executemany("INSERT INTO point VALUES (?, ?, ?, ?)", next(thousands))
         connection.execute("COMMIT")
 
-    yield "commits of one row", often(seconds, lambda: connection.execute("INSERT INTO point VALUES (?, ?, ?, ?)", next(ones)))
+    yield (
+        "commits of one row",
+        often(seconds, lambda: connection.execute("INSERT INTO point VALUES (?, ?, ?, ?)", next(ones))),
+    )
     yield "rows in bulk", BATCH * often(seconds, bulk)
     connection.close()
 
@@ -80,7 +83,11 @@ def pg_limits(database_url: str, seconds: float) -> Iterator[tuple[str, float]]:
 def settings(database_url: str) -> dict[str, str]:
     """Return what the database promises about a commit."""
     if database_url.startswith("sqlite"):
-        return {"sqlite": sqlite3.sqlite_version, "modelyard": "journal_mode wal, synchronous full", "mlflow": "its own"}
+        return {
+            "sqlite": sqlite3.sqlite_version,
+            "modelyard": "journal_mode wal, synchronous full",
+            "mlflow": "its own",
+        }
     import psycopg
 
     names = ("server_version", "synchronous_commit", "fsync", "full_page_writes")

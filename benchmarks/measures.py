@@ -46,7 +46,9 @@ def log_metric(server: Server, number: int, seconds: float) -> Iterator[Sample]:
 def points(space: Space, run_id: str) -> Iterator[Request]:
     """Log one point after the other of a metric."""
     for step in count():
-        yield post(space, "runs/log-metric", run_id=run_id, key="loss", value=step * 0.5, timestamp=NOW + step, step=step)
+        yield post(
+            space, "runs/log-metric", run_id=run_id, key="loss", value=step * 0.5, timestamp=NOW + step, step=step
+        )
 
 
 def log_batch(server: Server, number: int, seconds: float) -> Iterator[Sample]:
@@ -119,7 +121,9 @@ def searches(space: Space, draw: random.Random) -> dict[str, Iterator[Request]]:
 
     def comparisons() -> str:
         one, other = draw.sample(range(5), 2)
-        return several.format(one, draw.random() / 2, other, 0.5 + draw.random() / 2, draw.randrange(5), draw.randrange(10))
+        return several.format(
+            one, draw.random() / 2, other, 0.5 + draw.random() / 2, draw.randrange(5), draw.randrange(10)
+        )
 
     def way() -> str:
         return f"metrics.m{draw.randrange(5)} {draw.choice(('ASC', 'DESC'))}"
@@ -129,8 +133,12 @@ def searches(space: Space, draw: random.Random) -> dict[str, Iterator[Request]]:
         "one comparison": (search(newest, few()) for _ in count()),
         "three comparisons": (search(newest, comparisons()) for _ in count()),
         "by a metric": (search(way()) for _ in count()),
-        "a param, by a metric": (search(way(), f"params.p{draw.randrange(5)} = '{draw.randrange(10)}'") for _ in count()),
-        "tag LIKE, by a metric": (search(way(), f"tags.t{draw.randrange(3)} LIKE 'tag {draw.randrange(7)}%'") for _ in count()),
+        "a param, by a metric": (
+            search(way(), f"params.p{draw.randrange(5)} = '{draw.randrange(10)}'") for _ in count()
+        ),
+        "tag LIKE, by a metric": (
+            search(way(), f"tags.t{draw.randrange(3)} LIKE 'tag {draw.randrange(7)}%'") for _ in count()
+        ),
     }
 
 

@@ -132,7 +132,11 @@ def load(database_url: str, table: str, columns: Sequence[str], rows: Sequence[S
         return
     import psycopg
 
-    with psycopg.connect(database_url) as db, db.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+    with (
+        psycopg.connect(database_url) as db,
+        db.cursor() as cursor,
+        cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy,
+    ):
         for row in rows:
             copy.write_row(row)
 

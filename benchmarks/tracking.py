@@ -120,7 +120,11 @@ class Benchmark:
             server.freeze()
 
     def turns(
-        self, measure: Callable[..., Iterator[Sample]], *more: Any, rounds: int | None = None, seconds: float | None = None
+        self,
+        measure: Callable[..., Iterator[Sample]],
+        *more: Any,
+        rounds: int | None = None,
+        seconds: float | None = None,
     ) -> None:
         """Let the servers take turns; the others are frozen meanwhile."""
         for number in range(rounds or self.options.rounds):

@@ -143,9 +143,9 @@ def _open_postgresql(parts: Any, pool_size: int, pool_timeout_seconds: int) -> A
             "database.url names PostgreSQL, but its driver psycopg is not installed.",
             hint="pip install 'modelyard[postgres]'",
         ) from None
-    from playhouse.pool import PooledPostgresqlDatabase
+    from modelyard.core.postgresql import PostgresqlPool
 
-    return PooledPostgresqlDatabase(
+    return PostgresqlPool(
         unquote(parts.path.lstrip("/")),
         user=unquote(parts.username or "") or None,
         password=unquote(parts.password or "") or None,

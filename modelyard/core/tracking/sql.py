@@ -57,6 +57,16 @@ def one_of(column: str, values: Sequence[Any]) -> Clause:
     return Clause(f"{column} IN ({marks(len(values))})", tuple(values)) if values else Clause("1 = 0")
 
 
+def within(column: str, keys: Sequence[int]) -> Clause:
+    """Make the condition that the column is one of these integer keys, the same text for any count on PostgreSQL.
+
+    There it is parsed and planned once, and its keys are written as one value.
+    """
+    if is_postgresql():
+        return Clause(f"{column} = ANY(?::int8[])", (f"{{{','.join(map(str, keys))}}}",))
+    return one_of(column, keys)
+
+
 def compare(column: str, operator: str, value: Any) -> Clause:
     """Make a condition of a filter's operator; the operators are those of `modelyard.core.tracking.filters`."""
     if operator in {"LIKE", "ILIKE"}:

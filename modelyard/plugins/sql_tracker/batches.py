@@ -14,10 +14,11 @@ from modelyard.core.group_commit import write_together
 from modelyard.core.interfaces import Tracker
 from modelyard.core.tracking.entities import RUN_NAME_TAG, Metric
 from modelyard.core.tracking.sql import execute
-from modelyard.plugins.sql_tracker.chunks import Point, SeriesState, extend_chunks
+from modelyard.plugins.sql_tracker.chunks import Point, SeriesState, Written, extend_chunks
 from modelyard.plugins.sql_tracker.point_inserts import insert_points
 from modelyard.plugins.sql_tracker.rows import RunKey, add_values, keys_of_models, set_values, touch_active_run
 from modelyard.plugins.sql_tracker.series import merge_series
+from modelyard.plugins.sql_tracker.single_points import log_point
 
 
 class LoggingVerbs(Tracker):
@@ -46,7 +47,9 @@ class LoggingVerbs(Tracker):
                 _write_metrics(run, metrics)
                 _write_model_metrics(project_id, run.run, [metric for metric in metrics if metric.model_id])
 
-        write_together(write)
+        alone = metrics[0] if len(metrics) == 1 and not params and not tags else None
+        if alone is None or alone.model_id or not log_point(project_id, run_id, alone.key, _point(alone)):
+            write_together(write)
 
 
 def _point(metric: Metric) -> Point:
@@ -64,8 +67,7 @@ def _write_metrics(run: RunKey, metrics: Iterable[Metric]) -> None:
         batch.setdefault(metric.key, {})[_point(metric)] = None
     rows = merge_series(run, batch)
     known = insert_points([(row[1], *point) for row in rows for point in batch[row[0]]])
-    for row in rows:
-        extend_chunks(SeriesState(*row[1:]), batch[row[0]], known=known.get(row[1], 0))
+    extend_chunks(Written(SeriesState(*row[1:]), batch[row[0]], known.get(row[1], 0)) for row in rows)
 
 
 def _write_model_metrics(project_id: int, run_key: int, metrics: Sequence[Metric]) -> None:

@@ -8,11 +8,13 @@ are read one by one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import math
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from modelyard.core.db import database, is_postgresql
 from modelyard.core.tracking.sql import execute, marks
+from modelyard.plugins.sql_tracker.arrays import array
 
 CHUNK = 128
 """Points in a chunk."""
@@ -21,7 +23,10 @@ WRITE_AT = 4 * CHUNK
 """How many points behind the last chunk make it time for more."""
 
 MOST_AT_ONCE = 32 * CHUNK
-"""How many points one batch sums up of a series at most."""
+"""How many points one batch sums up of a series at most, and about how many of all series."""
+
+READ_FOR_ONE = 8
+"""How many points a large batch sums up for each that it writes: it catches up, however many series there are."""
 
 Point = tuple[int, int, float, int]
 """Step, timestamp, value and whether it is NaN, in the order that says which of two is the later one."""
@@ -36,15 +41,30 @@ COLUMNS = (
     "earliest_timestamp_ms",
     "latest_timestamp_ms",
 )
-_INSERT = f"INSERT INTO metric_chunk ({', '.join(COLUMNS)}) VALUES ({marks(len(COLUMNS))})"
+_TYPES = ("int8", "int8", *("int8", "int8", "float8", "int2") * 2, *("int8", "int8", "float8") * 2, "int8", "int8")
+_INSERT = f"INSERT INTO metric_chunk ({', '.join(COLUMNS)})"
 _MARKED = (
     "UPDATE metric_series SET chunked_count = ?, chunked_step = ?, chunked_timestamp_ms = ?, chunked_value = ?,"
     " chunked_is_nan = ? WHERE id = ?"
 )
-_BEHIND = (
-    "SELECT step, timestamp_ms, value, is_nan FROM metric_point WHERE series_id = ?{}"
-    " ORDER BY step, timestamp_ms, value, is_nan LIMIT ?"
+_MARKED_FROM_ARRAYS = (
+    "UPDATE metric_series SET chunked_count = m.count, chunked_step = m.step, chunked_timestamp_ms = m.at,"
+    " chunked_value = m.value, chunked_is_nan = m.is_nan"
+    " FROM unnest(?::int8[], ?::int8[], ?::int8[], ?::float8[], ?::int2[], ?::int8[])"
+    " m (count, step, at, value, is_nan, id) WHERE metric_series.id = m.id"
 )
+_BEHIND = (
+    "SELECT step, timestamp_ms, value, is_nan FROM metric_point"
+    " WHERE series_id = {} AND (step, timestamp_ms, value, is_nan) > ({})"
+    " ORDER BY step, timestamp_ms, value, is_nan LIMIT {}"
+)
+_EACH_BEHIND = (
+    "SELECT b.id, p.* FROM unnest(?::int8[], ?::int8[], ?::int8[], ?::float8[], ?::int2[], ?::int8[])"
+    " b (id, step, at, value, is_nan, most) CROSS JOIN LATERAL"
+    f" ({_BEHIND.format('b.id', 'b.step, b.at, b.value, b.is_nan', 'b.most')}) p"
+)
+BEFORE_ALL: Point = (-(2**63), -(2**63), -math.inf, -1)
+"""Less than any point."""
 
 
 class SeriesState(NamedTuple):
@@ -66,17 +86,66 @@ class SeriesState(NamedTuple):
         return self.step, self.timestamp_ms, self.value, self.is_nan
 
 
-def extend_chunks(series: SeriesState, points: Collection[Point], *, known: int) -> None:
-    """Bring the chunks of a series up to date after `points` were written, of which `known` were there before."""
-    count, end = series.point_count - known, series.end
-    chunked = series.chunked_count
+class Written(NamedTuple):
+    """What a batch wrote to a series: its points, of which `known` were there before."""
+
+    series: SeriesState
+    points: Collection[Point]
+    known: int
+
+
+class _Due(NamedTuple):
+    """A series with enough points behind its last chunk: how many are in chunks, where they end, what follows."""
+
+    id: int
+    chunked: int
+    end: Point
+    loose_count: int
+    written: Sequence[Point]
+
+
+def extend_chunks(batch: Iterable[Written]) -> None:
+    """Bring the chunks of the series that were written to up to date."""
+    batch = list(batch)
+    due = _in_turn([one for written in batch if (one := _due(written))], sum(len(written.points) for written in batch))
+    if not due:
+        return
+    chunks: list[tuple[Any, ...]] = []
+    ends: list[tuple[Any, ...]] = []
+    for one, loose in zip(due, _loose_points(due), strict=True):
+        whole = len(loose) - len(loose) % CHUNK
+        if whole:
+            chunks += _chunks(one.id, one.chunked // CHUNK, loose[:whole])
+            ends.append((one.chunked + whole, *loose[whole - 1], one.id))
+    _insert(chunks)
+    _mark(ends)
+
+
+def _in_turn(due: Sequence[_Due], written_count: int) -> list[_Due]:
+    """Return those with the most loose points, as many as a batch may sum up; the others come with the next batches.
+
+    Series that are logged together come due together, a thousand of them half a million points.
+    """
+    left, chosen = max(MOST_AT_ONCE, READ_FOR_ONE * written_count), []
+    for one in sorted(due, key=lambda one: -one.loose_count):
+        if left <= 0:
+            break
+        chosen.append(one)
+        left -= min(one.loose_count, MOST_AT_ONCE)
+    return chosen
+
+
+def _due(written: Written) -> _Due | None:
+    """Say what is to be summed up of a series; chunks that a late point lies in are dropped."""
+    series, points, known = written
+    count, chunked, end = series.point_count - known, series.chunked_count, series.end
     if end is not None:
         least = min(points)
         if least <= end and known < len(points):
             chunked, end = _drop_from(series.id, least)
-    if count - chunked >= WRITE_AT:
-        loose = _loose_points(series.id, end, count - chunked, [] if known else sorted(points))
-        _write_behind(series.id, chunked, loose)
+    if count - chunked < WRITE_AT:
+        return None
+    return _Due(series.id, chunked, end or BEFORE_ALL, count - chunked, [] if known else sorted(points))
 
 
 def _drop_from(series_id: int, point: Point) -> tuple[int, Point | None]:
@@ -92,23 +161,36 @@ def _drop_from(series_id: int, point: Point) -> tuple[int, Point | None]:
     return chunked, end
 
 
-def _loose_points(series_id: int, end: Point | None, count: int, written: Sequence[Point]) -> Sequence[Point]:
-    """Return the points behind the last chunk, many at most; those just `written` are read only if others follow."""
-    behind = " AND (step, timestamp_ms, value, is_nan) > (?, ?, ?, ?)" if end else ""
-    parameters = (series_id, *(end or ()))
-    if written and 0 <= count - len(written) < MOST_AT_ONCE:
-        older = execute(_BEHIND.format(behind), (*parameters, count - len(written))).fetchall()
-        if not older or tuple(older[-1]) < written[0]:
-            return [*older, *written]
-    found: Sequence[Point] = execute(_BEHIND.format(behind), (*parameters, MOST_AT_ONCE)).fetchall()
+def _loose_points(due: Sequence[_Due]) -> list[Sequence[Point]]:
+    """Return the points behind the last chunk of each, many at most; what was just written is not read again."""
+    older = _read_behind([(one, _unread(one)) for one in due])
+    found: list[Sequence[Point]] = []
+    for one, before in zip(due, older, strict=True):
+        if not one.written or len(before) != one.loose_count - len(one.written):
+            found.append(before)
+        elif not before or before[-1] < one.written[0]:
+            found.append([*before, *one.written])
+        else:
+            found += _read_behind([(one, MOST_AT_ONCE)])
     return found
 
 
-def _write_behind(series_id: int, chunked: int, loose: Sequence[Point]) -> None:
-    whole = len(loose) - len(loose) % CHUNK
-    if whole:
-        _insert(list(_chunks(series_id, chunked // CHUNK, loose[:whole])))
-        execute(_MARKED, (chunked + whole, *loose[whole - 1], series_id))
+def _unread(one: _Due) -> int:
+    """Return how many points were there before those just written, if these come after them; else a bounded many."""
+    older = one.loose_count - len(one.written)
+    return older if one.written and 0 <= older < MOST_AT_ONCE else MOST_AT_ONCE
+
+
+def _read_behind(wanted: Sequence[tuple[_Due, int]]) -> list[Sequence[Point]]:
+    """Return so many points behind the last chunk of each series, in order."""
+    if not is_postgresql():
+        statement = _BEHIND.format("?", marks(4), "?")
+        return [execute(statement, (one.id, *one.end, most)).fetchall() for one, most in wanted]
+    rows = execute(_EACH_BEHIND, _arrays([(one.id, *one.end, most) for one, most in wanted])).fetchall()
+    found: dict[int, list[Point]] = {one.id: [] for one, _ in wanted}
+    for row in rows:
+        found[row[0]].append(row[1:])
+    return list(found.values())
 
 
 def _chunks(series_id: int, number: int, points: Sequence[Point]) -> Iterator[tuple[Any, ...]]:
@@ -126,6 +208,25 @@ def _value(point: Point) -> float:
     return point[2]
 
 
-def _insert(rows: Sequence[Sequence[Any]]) -> None:
-    cursor = database.cursor()
-    cursor.executemany(_INSERT.replace("?", "%s") if is_postgresql() else _INSERT, rows)
+def _insert(chunks: Sequence[Sequence[Any]]) -> None:
+    if not chunks:
+        return
+    if is_postgresql():
+        types = ", ".join(f"?::{name}[]" for name in _TYPES)
+        execute(f"{_INSERT} SELECT * FROM unnest({types})", _arrays(chunks))
+    else:
+        database.cursor().executemany(f"{_INSERT} VALUES ({marks(len(COLUMNS))})", chunks)
+
+
+def _mark(ends: Sequence[Sequence[Any]]) -> None:
+    """Note of series how many of their points are in chunks, and the last of them."""
+    if not ends:
+        return
+    if is_postgresql():
+        execute(_MARKED_FROM_ARRAYS, _arrays(ends))
+    else:
+        database.cursor().executemany(_MARKED, ends)
+
+
+def _arrays(rows: Sequence[Sequence[Any]]) -> list[str]:
+    return [array(column) for column in zip(*rows, strict=True)]

@@ -11,7 +11,7 @@ from modelyard.core.errors import Conflict, NotFound
 from modelyard.core.tracking.limits import parse_experiment_id
 from modelyard.core.tracking.models import ACTIVE, Experiment, LoggedModel, Run
 from modelyard.core.tracking.search import pages_of
-from modelyard.core.tracking.sql import execute, marks
+from modelyard.core.tracking.sql import execute, marks, within
 
 
 def transaction() -> AbstractContextManager[Any]:
@@ -144,9 +144,9 @@ def key_values(table: str, owner: str, keys: Iterable[int]) -> dict[int, list[tu
     wanted = list(keys)
     found: dict[int, list[tuple[str, str]]] = {key: [] for key in wanted}
     for part in pages_of(wanted):
+        inside = within(owner, part)
         rows = execute(
-            f"SELECT {owner}, key, value FROM {table} WHERE {owner} IN ({marks(len(part))}) ORDER BY {owner}, key",
-            part,
+            f"SELECT {owner}, key, value FROM {table} WHERE {inside.sql} ORDER BY {owner}, key", inside.parameters
         )
         for owner_key, key, value in rows.fetchall():
             found[owner_key].append((key, value))
