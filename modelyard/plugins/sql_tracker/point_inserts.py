@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from struct import Struct
 from typing import Any
 
 from modelyard.core.db import atomic, database, is_postgresql
@@ -18,6 +19,12 @@ _NEW_ONES = "ON CONFLICT DO NOTHING RETURNING series_id"
 _FROM_ARRAYS = (
     f"INSERT INTO {_COLUMNS} SELECT * FROM unnest(?::int8[], ?::int8[], ?::int8[], ?::float8[], ?::int2[]) {_NEW_ONES}"
 )
+
+_COPY = f"COPY {_COLUMNS} FROM STDIN (FORMAT binary)"
+_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_END = b"\xff\xff"
+_pack = Struct(">hiqiqiqidih").pack
+"""A row of PostgreSQL's binary COPY: the count of its columns, and of each its size and its bytes."""
 
 PointRow = tuple[int, int, int, float, int]
 """Series, step, timestamp, value and whether it is NaN."""
@@ -54,10 +61,11 @@ def _copy(points: Sequence[PointRow]) -> bool:
     """Insert by COPY; False, with nothing written, where some of the points are there already."""
     from psycopg.errors import UniqueViolation
 
-    lines = "".join(f"{key}\t{step}\t{when}\t{value!r}\t{nan}\n" for key, step, when, value, nan in points)
+    rows = [_pack(5, 8, key, 8, step, 8, when, 8, value, 2, nan) for key, step, when, value, nan in points]
+    data = b"".join((_HEAD, *rows, _END))
     try:
-        with atomic(), database.connection().cursor() as cursor, cursor.copy(f"COPY {_COLUMNS} FROM STDIN") as copy:
-            copy.write(lines)
+        with atomic(), database.connection().cursor() as cursor, cursor.copy(_COPY) as copy:
+            copy.write(data)
     except UniqueViolation:
         return False
     return True
