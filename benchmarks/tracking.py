@@ -30,7 +30,7 @@ from limits import bare_answers, database_limits, settings
 from measures import Sample, check_searches, create_run, history, killed, log_batch, log_metric, mixed, search
 from rich.console import Console
 from rich.table import Table
-from seeding import NOW, fill_history, fill_mlflow_history, fill_mlflow_runs, fill_runs
+from seeding import NOW, analyze, fill_history, fill_mlflow_history, fill_mlflow_runs, fill_runs
 from servers import Mlflow, Modelyard, Server, database_of
 from wire import Wire, quantile_ms
 
@@ -164,6 +164,7 @@ class Benchmark:
         else:
             seconds = fill_runs(server, server.spaces[0], range(size))
             self.report.notes.append(f"{size:,} runs were made through the wire at {size / seconds:,.0f} a second")
+            analyze(server.database_url)
         wrong = check_searches(server, 1, size)
         self.report.add(server, Sample(f"search {size:,} runs: newest first", "", 0, [], wrong))
 

@@ -150,6 +150,15 @@ class Scope:
             return one_of(f"{alias}.experiment_id", self.keys)
         return Clause(f"{alias}.experiment_id IN ({self.query.sql})", self.query.parameters)
 
+    def confirm(self, conditions: Sequence[Clause]) -> tuple[Clause, ...]:
+        """Return the conditions of runs that are found by their key, of which the experiment is only confirmed.
+
+        Where PostgreSQL has no statistics yet it would else take an index of the experiment's runs, for each row again.
+        """
+        sought = self.of("r")
+        confirmed = replace(sought, sql=sought.sql.replace("r.experiment_id", "r.experiment_id + 0", 1))
+        return tuple(confirmed if clause == sought else clause for clause in conditions)
+
 
 def _experiments(project_id: int, experiment_ids: Sequence[str] | None) -> Scope:
     """Return these experiments of the project; a foreign number finds nothing."""
@@ -175,7 +184,8 @@ def _source(experiments: Scope, query: Query, filters: Sequence[Comparison]) -> 
     if few is None:
         return Source("run r", tuple(conditions)), False
     # The order of the tables is SQLite's order of reading; PostgreSQL chooses its own.
-    return Source(f"{few.tables} CROSS JOIN run r", (*few.conditions, Clause("r.id = d.run_id"), *conditions)), True
+    of_runs = (Clause("r.id = d.run_id"), *experiments.confirm(conditions))
+    return Source(f"{few.tables} CROSS JOIN run r", (*few.conditions, *of_runs)), True
 
 
 def _condition(found: Comparison) -> Clause:
@@ -236,7 +246,7 @@ def _parts(source: Source, experiments: Scope, keys: Sequence[OrderKey], *, is_s
     table = _TABLES[key.entity]
     conditions = (experiments.of("o"), Clause("o.key = ?", (key.key,)), Clause("r.id = o.run_id"))
     tables = f"{source.tables} CROSS JOIN {table} o" if is_small else f"{table} o CROSS JOIN {source.tables}"
-    joined = Source(tables, (*conditions, *source.conditions))
+    joined = Source(tables, (*conditions, *experiments.confirm(source.conditions)))
     if key.entity == "metric":
         numbers, not_numbers = (
             replace(joined, conditions=(Clause(f"o.last_is_nan = {is_nan}"), *joined.conditions)) for is_nan in (0, 1)
