@@ -74,12 +74,13 @@ def postgresql_template() -> Iterator[str]:
     run_on_postgresql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
-def run_on_postgresql(statement: str) -> None:
-    """Run a statement that cannot stand in a transaction."""
+def run_on_postgresql(statement: str) -> list[Any]:
+    """Run a statement that cannot stand in a transaction, and return its rows."""
     import psycopg
 
     with psycopg.connect(f"{postgresql_url()}/postgres", autocommit=True) as connection:
-        connection.execute(statement)
+        cursor = connection.execute(statement)
+        return cursor.fetchall() if cursor.description else []
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from modelyard.config.settings import Settings
 from modelyard.core import bootstrap, db, migrations
 from modelyard.core.errors import ConfigurationError
 from modelyard.core.identity.models import User
+from tests.conftest import run_on_postgresql
 
 
 def all_tables() -> list[Any]:
@@ -155,3 +156,16 @@ def test_an_unsynced_commit_is_kept_and_the_next_is_synced_again(opened_database
     with db.atomic(), db.unsynced():
         assert setting() == before
     assert [row.username for row in User.select()] == ["kept"]
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"])
+def test_a_kept_connection_that_the_server_has_closed_is_replaced(opened_database: Any) -> None:
+    def backend() -> int:
+        with db.connection():
+            return int(opened_database.execute_sql("SELECT pg_backend_pid()").fetchone()[0])
+
+    first = backend()
+    assert backend() == first
+    ended = f"SELECT pg_terminate_backend({first}, 10000)"
+    assert run_on_postgresql(ended) == [(True,)]
+    assert backend() != first

@@ -7,7 +7,7 @@ is judged, so that the judgement is of its newest version: PostgreSQL looks at t
 from __future__ import annotations
 
 from modelyard.core.db import HeldTransaction, database, is_postgresql, now_ms
-from modelyard.plugins.sql_tracker.chunks import WRITE_AT, Point
+from modelyard.plugins.sql_tracker import chunks
 
 _POINT = "step, timestamp_ms, value, is_nan"
 _GIVEN = "(given.step, given.timestamp_ms, given.value, given.is_nan)"
@@ -30,7 +30,7 @@ _LOG = (
     " AND lifecycle_stage = 'active'"
     " AND experiment_id IN (SELECT id FROM experiment WHERE project_id = %(project_id)s::int8) RETURNING id),"
     " series AS (SELECT s.id FROM metric_series s, active, given WHERE s.run_id = active.id AND s.key = %(key)s"
-    f" AND s.count + 1 - s.chunked_count < {WRITE_AT} AND (s.chunked_step IS NULL OR {_GIVEN} > {_CHUNKED})"
+    f" AND s.count + 1 - s.chunked_count < %(write_at)s::int8 AND (s.chunked_step IS NULL OR {_GIVEN} > {_CHUNKED})"
     " FOR UPDATE OF s),"
     f" point AS (INSERT INTO metric_point (series_id, {_POINT}) SELECT series.id, given.* FROM series, given"
     " ON CONFLICT DO NOTHING RETURNING series_id),"
@@ -44,7 +44,7 @@ _LOG = (
 )
 
 
-def log_point(project_id: int, run_id: str, key: str, point: Point) -> bool:
+def log_point(project_id: int, run_id: str, key: str, point: chunks.Point) -> bool:
     """Write one point durably; False, with nothing written, where a batch has to do it.
 
     That is where a transaction is open, on SQLite, for the first point of a metric, where the run is not there or not
@@ -55,5 +55,6 @@ def log_point(project_id: int, run_id: str, key: str, point: Point) -> bool:
     step, timestamp_ms, value, is_nan = point
     parameters = {"project_id": project_id, "run_id": run_id, "key": key, "now_ms": now_ms()}
     parameters |= {"step": step, "timestamp_ms": timestamp_ms, "value": value, "is_nan": is_nan}
+    parameters |= {"write_at": chunks.WRITE_AT}
     row = database.execute_sql(_LOG, parameters).fetchone()
     return bool(row[0])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from modelyard.core.db import connection, database
+from modelyard.core.errors import Conflict, NotFound
 from modelyard.core.tracking.entities import Metric, MetricWindow, NewRun
 from modelyard.plugins.sql_tracker import chunks, points
 from modelyard.plugins.sql_tracker.tracker import SqlTracker
@@ -51,26 +54,44 @@ def rows(sql: str, *parameters: Any) -> list[Any]:
     return found
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(batches=st.lists(batch, min_size=1, max_size=8), ascending=st.booleans())
-def test_chunks_are_those_of_the_points(
-    small_chunks: None, project_id: int, batches: list[list[tuple[int, int, float]]], ascending: bool
-) -> None:
-    tracker = SqlTracker({})
-    run_id = tracker.create_run(project_id, NewRun(experiment_id="0", user_id="a", start_time_ms=1)).info.run_id
-    for number, part in enumerate(batches):
-        base = 50 * number if ascending else 0
-        logged = [Metric("m", "NaN" if math.isnan(v) else v, when, base + step) for step, when, v in part]
-        tracker.log_batch(project_id, run_id, metrics=logged)
-
-    ((series, count, chunked),) = rows(
-        "SELECT s.id, s.count, s.chunked_count FROM metric_series s JOIN run r ON r.id = s.run_id"
-        " WHERE r.public_id = ?",
+def check_series(run_id: str) -> tuple[list[Any], int, int]:
+    """Hold a run's only metric against its points; return these, how many are in chunks, and the series."""
+    ((series, count, chunked, *summary),) = rows(
+        "SELECT s.id, s.count, s.chunked_count, s.last_step, s.last_timestamp_ms, s.last_value, s.last_is_nan,"
+        " s.min_value, s.max_value FROM metric_series s JOIN run r ON r.id = s.run_id WHERE r.public_id = ?",
         run_id,
     )
     order = "ORDER BY step, timestamp_ms, value, is_nan"
     stored = rows(f"SELECT step, timestamp_ms, value, is_nan FROM metric_point WHERE series_id = ? {order}", series)
+    numbers = [point[2] for point in stored if not point[3]]
     assert count == len(stored)
+    assert summary == [*stored[-1], min(numbers, default=None), max(numbers, default=None)]
+    return stored, chunked, series
+
+
+def metric_step(batch_number: int, step: int, ascending: bool) -> int:
+    return step + 50 * batch_number if ascending else step
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(batches=st.lists(batch, min_size=1, max_size=8), ascending=st.booleans(), singly=st.booleans())
+def test_chunks_are_those_of_the_points(
+    small_chunks: None, project_id: int, batches: list[list[tuple[int, int, float]]], ascending: bool, singly: bool
+) -> None:
+    tracker = SqlTracker({})
+    run_id = tracker.create_run(project_id, NewRun(experiment_id="0", user_id="a", start_time_ms=1)).info.run_id
+    for number, part in enumerate(batches):
+        logged = [
+            Metric("m", "NaN" if math.isnan(v) else v, when, metric_step(number, step, ascending))
+            for step, when, v in part
+        ]
+        for metrics in [[metric] for metric in logged] if singly else [logged]:
+            tracker.log_batch(project_id, run_id, metrics=metrics)
+
+    stored, chunked, series = check_series(run_id)
+    assert len(stored) == len(
+        {(metric_step(n, s, ascending), w, repr(v)) for n, b in enumerate(batches) for s, w, v in b}
+    )
     assert chunked % 4 == 0
     found = rows(f"SELECT {', '.join(chunks.COLUMNS)} FROM metric_chunk WHERE series_id = ? ORDER BY number", series)
     assert len(found) == chunked // 4
@@ -113,3 +134,49 @@ def test_a_long_history_is_drawn_from_its_chunks(project_id: int) -> None:
     assert 250 < len(drawn) <= 320
     assert {0, *spikes} <= {point.step for point in drawn}
     assert any(4000 <= point.step <= 12000 for point in drawn)
+
+
+def test_one_point_at_a_time_by_several_writers_is_summed_up_as_well(small_chunks: None, project_id: int) -> None:
+    tracker = SqlTracker({})
+    run_id = tracker.create_run(project_id, NewRun(experiment_id="0", user_id="a", start_time_ms=1)).info.run_id
+    draw = random.Random(4)
+    plans = [[Metric("m", draw.random(), 5, draw.randrange(60)) for _ in range(40)] for _ in range(4)]
+
+    def log(plan: list[Metric]) -> None:
+        with connection():
+            for metric in [*plan, *plan[:5]]:
+                tracker.log_batch(project_id, run_id, metrics=[metric])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(log, plans))
+    stored, chunked, series = check_series(run_id)
+    assert len(stored) == 160
+    ends = rows("SELECT first_step, last_step FROM metric_chunk WHERE series_id = ? ORDER BY number", series)
+    assert [tuple(end) for end in ends] == [(stored[start][0], stored[start + 3][0]) for start in range(0, chunked, 4)]
+    assert tracker.get_run(project_id, run_id).data.metrics[0].step == stored[-1][0]
+
+
+def test_metrics_that_are_logged_together_are_not_summed_up_all_at_once(small_chunks: None, project_id: int) -> None:
+    tracker = SqlTracker({})
+    run_id = tracker.create_run(project_id, NewRun(experiment_id="0", user_id="a", start_time_ms=1)).info.run_id
+
+    def log(step: int) -> int:
+        before = rows("SELECT COUNT(*) FROM metric_chunk")[0][0]
+        tracker.log_batch(project_id, run_id, metrics=[Metric(f"m{key}", step, 1, step) for key in range(30)])
+        return int(rows("SELECT COUNT(*) FROM metric_chunk")[0][0]) - before
+
+    made = [log(step) for step in range(40)]
+    assert max(made) * 4 <= chunks.READ_FOR_ONE * 30 + chunks.MOST_AT_ONCE
+    assert not rows("SELECT key FROM metric_series WHERE count - chunked_count >= 3 * ?", chunks.WRITE_AT)
+
+
+def test_a_point_to_a_deleted_or_foreign_run_is_refused(project_id: int, factories: Factories) -> None:
+    tracker = SqlTracker({})
+    run_id = tracker.create_run(project_id, NewRun(experiment_id="0", user_id="a", start_time_ms=1)).info.run_id
+    tracker.log_batch(project_id, run_id, metrics=[Metric("m", 1, 1, 1)])
+    with pytest.raises(NotFound):
+        tracker.log_batch(factories.project().id, run_id, metrics=[Metric("m", 2, 2, 2)])
+    tracker.set_run_lifecycle(project_id, run_id, "deleted")
+    with pytest.raises(Conflict):
+        tracker.log_batch(project_id, run_id, metrics=[Metric("m", 3, 3, 3)])
+    assert [point[0] for point in check_series(run_id)[0]] == [1]
