@@ -66,9 +66,10 @@ def export(found: Any, arguments: dict[str, Any], *, with_address: bool = True) 
     return streamed_file(_written(rows, kind), FORMATS[kind], "events", kind)
 
 
-def _written(rows: Iterable[dict[str, Any]], kind: str) -> Iterator[str]:
+def _written(rows: Iterable[dict[str, Any]], kind: str) -> Iterator[bytes]:
     dump = EventSchema().dump
-    return (event_export.as_csv if kind == "csv" else event_export.as_ndjson)(dump(row) for row in rows)
+    lines = (event_export.as_csv if kind == "csv" else event_export.as_ndjson)(dump(row) for row in rows)
+    return (line.encode() for line in lines)
 
 
 @blueprint.route(OF_PROJECT)
