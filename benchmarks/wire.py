@@ -16,6 +16,7 @@ from servers import API, Server, Space
 
 AJAX = "/ajax-api/2.0/mlflow"
 REQUEST_SECONDS = 300
+IDLE_SECONDS = 2  # servers close connections that are idle for longer; uvicorn after 5
 
 Request = tuple[str, str, bytes | None]
 
@@ -47,13 +48,18 @@ class Wire:
     def __init__(self, server: Server) -> None:
         self.server = server
         self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=REQUEST_SECONDS)
+        self._used = time.perf_counter()
 
     def send(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
         """Send one request and read its answer."""
         headers = self.server.headers if body is None else {**self.server.headers, "Content-Type": "application/json"}
+        if time.perf_counter() > self._used + IDLE_SECONDS:
+            self._connection.close()
         self._connection.request(method, path, body, headers)
         answer = self._connection.getresponse()
-        return answer.status, answer.read()
+        data = answer.read()
+        self._used = time.perf_counter()
+        return answer.status, data
 
     def post(self, space: Space, path: str, **body: Any) -> dict[str, Any]:
         """Post to an endpoint; raises where it is refused."""
