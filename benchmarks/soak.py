@@ -5,8 +5,8 @@
     python benchmarks/soak.py --postgresql postgresql://postgres@127.0.0.1:5432
 
 Clients of the MLflow wire make runs, log to them, search, and read back what they logged, with authentication on.
-Every twentieth of the way it prints what all processes of the server hold, the worker among them. It fails (exit code 1)
-where memory (PSS) grew by more than 32 MiB from the first tenth to the end, or a request failed.
+Every twentieth of the way it prints what all processes of the server hold, the worker among them. It fails (exit code
+1) where memory (PSS) grew by more than 32 MiB from the first tenth to the end, or a request failed.
 """
 
 from __future__ import annotations
