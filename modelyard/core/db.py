@@ -26,6 +26,9 @@ from modelyard.core.errors import ConfigurationError, Unavailable
 database = DatabaseProxy()
 
 BUSY_TIMEOUT_SECONDS = 30
+PAGE_CACHE_KIB = 2000
+"""What each thread's connection to SQLite keeps. Eight times as much saves a millisecond in 100,000 runs; of 64 threads it
+is a gigabyte."""
 URL_HINT = "Write sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME."
 
 
@@ -65,7 +68,7 @@ class FairSqliteDatabase(SqliteDatabase):
         self._turn = threading.local()
         super().__init__(
             path,
-            pragmas={"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1, "cache_size": -16_000},
+            pragmas={"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1, "cache_size": -PAGE_CACHE_KIB},
             lock_type="IMMEDIATE",
             timeout=BUSY_TIMEOUT_SECONDS,
         )
