@@ -135,7 +135,11 @@ class Modelyard(Server):
         """Make a user, a token and two projects."""
         create = [sys.executable, "-m", "modelyard.cli.main", "admin", "users", "create", "ada", "--admin"]
         subprocess.run(
-            [*create, "--password-stdin"], env=self.environment, input=PASSWORD.encode(), check=True, capture_output=True
+            [*create, "--password-stdin"],
+            env=self.environment,
+            input=PASSWORD.encode(),
+            check=True,
+            capture_output=True,
         )
         client = Client(f"http://127.0.0.1:{self.port}")
         client.session.create("ada", PASSWORD)
