@@ -18,7 +18,7 @@ from tests.functional.conftest import Tenant
 from tests.functional.running_server import RunningServer
 
 POINTS = 200_000
-MOST_GROWTH_BYTES = 16 * 1024**2
+MOST_GROWTH_BYTES = 32 * 1024**2
 """The points of the whole take 60 MiB at once, and its JSON 13."""
 
 
