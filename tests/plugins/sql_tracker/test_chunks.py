@@ -17,7 +17,9 @@ from modelyard.core.errors import Conflict, NotFound
 from modelyard.core.tracking.entities import Metric, MetricWindow, NewRun
 from modelyard.plugins.sql_tracker import chunks, points
 from modelyard.plugins.sql_tracker.tracker import SqlTracker
+from tests.conftest import run_on_postgresql
 from tests.factories import Factories
+from tests.functional.running_server import eventually
 
 WINDOWS = [
     MetricWindow(),
@@ -180,3 +182,30 @@ def test_a_point_to_a_deleted_or_foreign_run_is_refused(project_id: int, factori
     with pytest.raises(Conflict):
         tracker.log_batch(project_id, run_id, metrics=[Metric("m", 3, 3, 3)])
     assert [point[0] for point in check_series(run_id)[0]] == [1]
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"])
+def test_a_late_point_that_waited_for_another_writer_drops_the_chunks_this_one_made(
+    small_chunks: None, project_id: int
+) -> None:
+    tracker = SqlTracker({})
+    run_id = tracker.create_run(project_id, NewRun(experiment_id="0", user_id="a", start_time_ms=1)).info.run_id
+    tracker.log_batch(project_id, run_id, metrics=[Metric("m", 1, 1, 0)])
+
+    def log_late() -> None:
+        with connection():
+            tracker.log_batch(project_id, run_id, metrics=[Metric("m", 7, 9, 2)])
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.atomic():
+            tracker.log_batch(project_id, run_id, metrics=[Metric("m", step, 1, step) for step in range(1, 9)])
+            late = pool.submit(log_late)
+            here = f"wait_event_type = 'Lock' AND datname = '{database.obj.database}'"
+            waiting = f"SELECT COUNT(*) FROM pg_stat_activity WHERE {here}"
+            eventually(lambda: run_on_postgresql(waiting) == [(1,)], "the late point waits for the run's row")
+        late.result(20)
+    stored, chunked, series = check_series(run_id)
+    chunk = rows("SELECT last_step, max_value FROM metric_chunk WHERE series_id = ? ORDER BY number", series)
+    assert [tuple(each) for each in chunk] == [
+        (stored[start + 3][0], max(point[2] for point in stored[start : start + 4])) for start in range(0, chunked, 4)
+    ]
