@@ -107,8 +107,8 @@ def missing(wire: Wire, space: Space, run_id: str, key: str, answered: int) -> l
 def searches(space: Space, draw: random.Random) -> dict[str, Iterator[Request]]:
     """Return endless searches by kind, each with a filter of its own."""
 
-    def search(order: str, filter: str = "") -> Request:
-        more = {"filter": filter} if filter else {}
+    def search(order: str, condition: str = "") -> Request:
+        more = {"filter": condition} if condition else {}
         return post(
             space, "runs/search", experiment_ids=[space.experiment_id], max_results=PAGE, order_by=[order], **more
         )
@@ -143,8 +143,8 @@ def searches(space: Space, draw: random.Random) -> dict[str, Iterator[Request]]:
 
 
 def search(server: Server, number: int, seconds: float, size: int) -> Iterator[Sample]:
-    """Search one space with filters drawn at random, the same for every server; the names found are compared with ours."""
-    space = server.spaces[0]
+    """Search with filters drawn at random, the same for every server."""
+    space = server.filled
     for kind, requests in searches(space, random.Random(f"{number}{size}")).items():
         done = drive(server, [requests], seconds)
         yield Sample(f"search {size:,} runs: {kind}", "", 0, done.took, done.errors)
@@ -163,7 +163,8 @@ def deep_pages(server: Server, space: Space, number: int, seconds: float, size: 
             break
         tokens.append(page["next_page_token"])
     wire.close()
-    deep = (post(space, "runs/search", **asked, page_token=draw.choice(tokens[-5:])) for _ in count())
+    last = [{"page_token": token} for token in tokens[-5:]] or [{}]
+    deep = (post(space, "runs/search", **asked, **draw.choice(last)) for _ in count())
     done = drive(server, [deep], seconds)
     return Sample(f"search {size:,} runs: page {DEEP_PAGES}", "", 0, done.took, done.errors)
 
@@ -171,7 +172,7 @@ def deep_pages(server: Server, space: Space, number: int, seconds: float, size: 
 def check_searches(server: Server, number: int, size: int) -> list[str]:
     """Say where the first answers of the searches differ from what the filled runs should give."""
     wire, wrong = Wire(server), []
-    space = server.spaces[0]
+    space = server.filled
     runs = [Run(each) for each in range(size)]
     draw = random.Random(number)
     for _ in range(3):
@@ -193,7 +194,7 @@ def check_searches(server: Server, number: int, size: int) -> list[str]:
 
 def history(server: Server, run_ids: dict[int, str], seconds: float) -> Iterator[Sample]:
     """Read histories of so many points whole, and sampled as a chart asks for them."""
-    space = server.spaces[0]
+    space = server.filled
     for size, run_id in run_ids.items():
         yield whole(server, space, run_id, size, seconds)
         chart = {"run_ids": run_id, "metric_key": "m0", "max_results": SAMPLED}
@@ -229,7 +230,7 @@ def mixed(server: Server, number: int, seconds: float) -> Iterator[Sample]:
     wire, draw = Wire(server), random.Random(number)
     spaces = [server.spaces[client % 2] for client in range(WRITERS)]
     runs = [wire.create_run(space, start_time=1) for space in spaces]
-    kinds = [searches(server.spaces[0], draw) for _ in range(READERS)]
+    kinds = [searches(server.filled, draw) for _ in range(READERS)]
     mixes = [(next(kinds[index][kind]) for _ in count() for kind in kinds[index]) for index in range(READERS)]
     with ThreadPoolExecutor(1) as other:
         reading = other.submit(drive, server, mixes, seconds)
@@ -246,9 +247,10 @@ def mixed(server: Server, number: int, seconds: float) -> Iterator[Sample]:
 
 
 def killed(server: Server, seconds: float) -> tuple[int, list[str]]:
-    """Kill the server while sixteen clients log; return how many points were answered, and what is wrong after a restart.
+    """Kill the server while sixteen clients log, and start it again.
 
-    Of each client one point may be there that was not answered: the one that was on its way.
+    Returns how many points were answered, and what is wrong with those that are there. Of each client one point may be
+    there that was not answered: the one that was on its way.
     """
     wire = Wire(server)
     spaces = [server.spaces[client % 2] for client in range(WRITERS)]

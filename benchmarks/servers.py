@@ -27,14 +27,17 @@ STOP_SECONDS = 30
 
 @dataclass(frozen=True)
 class Space:
-    """Where runs go: a project of Modelyard's, an experiment of MLflow's; `prefix` comes before each path of its API."""
+    """An experiment: of a project of Modelyard's, whose `prefix` comes before each path of the API, or of MLflow's."""
 
     prefix: str
     experiment_id: str
 
 
 class Server:
-    """A process that answers MLflow's protocol; `headers` go with every request, and there are two spaces."""
+    """A process that answers MLflow's protocol; `headers` go with every request.
+
+    There are two spaces to log to, and one that is filled with runs to read.
+    """
 
     probe = "/health"
 
@@ -45,6 +48,7 @@ class Server:
             self.port = int(trial.getsockname()[1])
         self.headers: dict[str, str] = {}
         self.spaces: list[Space] = []
+        self.filled = Space("", "")
         folder.mkdir(parents=True, exist_ok=True)
 
     def command(self) -> list[str]:
@@ -63,6 +67,11 @@ class Server:
                 raise RuntimeError(f"{self.name} did not start: {(self.folder / 'server.log').read_text()[-2000:]}")
             time.sleep(0.01)
         return time.perf_counter() - began
+
+    def new_space(self, client: Client, prefix: str, name: str) -> Space:
+        """Make an experiment."""
+        made = client.call("POST", f"{prefix}{API}/experiments/create", json={"name": f"{self.name} {name}"})
+        return Space(prefix, made["experiment_id"])
 
     def family(self) -> list[psutil.Process]:
         """Return all of its processes."""
@@ -149,6 +158,7 @@ class Modelyard(Server):
         for slug in ("one", "two"):
             client.call("POST", "/api/v1/organizations/acme/projects", json={"slug": slug, "name": slug})
             self.spaces.append(Space(f"/mlflow/acme/{slug}", "0"))
+        self.filled = self.new_space(client, "/mlflow/acme/one", "filled")
         self.headers = {"Authorization": f"Bearer {token}"}
 
 
@@ -169,9 +179,8 @@ class Mlflow(Server):
     def fill(self) -> None:
         """Make two experiments."""
         client = Client(f"http://127.0.0.1:{self.port}")
-        for name in ("one", "two"):
-            made = client.call("POST", f"{API}/experiments/create", json={"name": f"{self.name} {name}"})
-            self.spaces.append(Space("", made["experiment_id"]))
+        self.spaces = [self.new_space(client, "", name) for name in ("one", "two")]
+        self.filled = self.new_space(client, "", "filled")
 
 
 @contextmanager

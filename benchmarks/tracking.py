@@ -30,11 +30,10 @@ from limits import bare_answers, database_limits, settings
 from measures import Sample, check_searches, create_run, history, killed, log_batch, log_metric, mixed, search
 from rich.console import Console
 from rich.table import Table
-from seeding import NOW, analyze, fill_history, fill_mlflow_history, fill_mlflow_runs, fill_runs
+from seeding import analyze, fill_history, fill_mlflow_history, fill_mlflow_runs, fill_runs
 from servers import Mlflow, Modelyard, Server, database_of
 from wire import Wire, quantile_ms
 
-IDLE_SECONDS = 10
 PLAIN = ("--uvicorn-opts", "--loop asyncio --http h11")
 TUNED = ("--uvicorn-opts", "--loop uvloop --http httptools")
 ALL = ("start", "log_metric", "log_batch", "create_run", "search", "history", "mixed", "kill")
@@ -115,7 +114,7 @@ class Benchmark:
             for _ in range(self.options.rounds):
                 server.stop()
                 self.report.add(server, Sample("start to first answer", "s", server.start()))
-            time.sleep(IDLE_SECONDS)
+            time.sleep(self.options.idle_seconds)
             self.report.add(server, Sample("idle memory of all processes (PSS)", "MiB", server.pss_mib()))
             server.freeze()
 
@@ -160,9 +159,9 @@ class Benchmark:
     def fill(self, server: Server, size: int) -> None:
         """Give a server its runs, and see that searches find the right ones."""
         if isinstance(server, Mlflow):
-            fill_mlflow_runs(server, server.spaces[0], range(size))
+            fill_mlflow_runs(server, server.filled, range(size))
         else:
-            seconds = fill_runs(server, server.spaces[0], range(size))
+            seconds = fill_runs(server, server.filled, range(size))
             self.report.notes.append(f"{size:,} runs were made through the wire at {size / seconds:,.0f} a second")
             analyze(server.database_url)
         wrong = check_searches(server, 1, size)
@@ -183,11 +182,11 @@ class Benchmark:
         """Return runs by the number of points of their metric m0."""
         made, wire = {}, Wire(server)
         for size in self.options.points:
-            made[size] = wire.create_run(server.spaces[0], start_time=NOW)
+            made[size] = wire.create_run(server.filled, start_time=1)
             if isinstance(server, Mlflow):
                 fill_mlflow_history(server, made[size], "m0", range(size))
             else:
-                fill_history(server, server.spaces[0], made[size], "m0", range(size))
+                fill_history(server, server.filled, made[size], "m0", range(size))
         wire.close()
         return made
 
@@ -227,6 +226,9 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5, help="how long each measure lasts in each round")
     parser.add_argument("--mixed-seconds", type=float, default=60, help="how long writers and readers are mixed")
+    parser.add_argument(
+        "--idle-seconds", type=float, default=10, help="how long a server idles before its memory is read"
+    )
     parser.add_argument("--runs", type=int, default=20_000, help="how many runs are searched")
     parser.add_argument("--points", type=int, nargs="+", default=[100_000, 1_000_000], help="lengths of histories")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report here too")
