@@ -107,7 +107,7 @@ def test_what_is_no_json_object_is_refused(data: bytes) -> None:
 def test_what_is_nested_too_deep_is_refused(text: str) -> None:
     deep = b"[" * 950 + json.dumps(text).encode() + b"]" * 950
     for data in (b'{"run_id": "r", "x": %s}', b'{"run_id": "r", "metrics": null, "x": %s}'):
-        with pytest.raises(InvalidInput, match="deep|NUL"):
+        with pytest.raises(InvalidInput, match=r"deep|NUL"):
             body(log_metric, data % deep)
 
 

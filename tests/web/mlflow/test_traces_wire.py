@@ -147,5 +147,5 @@ def test_a_request_has_so_many_spans_at_most(wire: Wire, monkeypatch: pytest.Mon
 
 def test_attachments_are_no_file_of_the_spans(wire: Wire) -> None:
     address = f"{wire.prefix}/ajax-api/2.0/mlflow/get-trace-artifact"
-    for query in ({}, {"request_id": "tr-1", "path": "a.png"}):
+    for query in ({}, {"request_id": "tr-1", "path": "a.png"}, {"request_id": "\0"}):
         assert wire.client.get(address, query_string=query, headers=wire.headers).status_code == 400
