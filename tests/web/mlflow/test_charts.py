@@ -176,6 +176,8 @@ def test_files_by_their_owners(wire: Wire, client: FlaskClient) -> None:
     for refused, code in (
         ({"name": "risk", "version": "1", "path": "../x"}, "INVALID_PARAMETER_VALUE"),
         ({"name": "risk", "version": "1"}, "INVALID_PARAMETER_VALUE"),
+        ({"name": "a\0", "version": "1", "path": "MLmodel"}, "INVALID_PARAMETER_VALUE"),
+        ({"name": "risk", "version": "\0", "path": "MLmodel"}, "INVALID_PARAMETER_VALUE"),
         ({"name": "none", "version": "1", "path": "MLmodel"}, "RESOURCE_DOES_NOT_EXIST"),
         ({"name": "risk", "version": "1", "path": "none"}, "RESOURCE_DOES_NOT_EXIST"),
     ):
