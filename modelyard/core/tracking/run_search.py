@@ -31,6 +31,9 @@ FEW = 1_500
 FEW_OF_SEVERAL = 20_000
 """The same where several comparisons may leave next to nothing of what the index of the order has."""
 
+LOOK_AT = 4_000
+"""So many runs are looked at along the index of the order, for a full page, before more candidates than FEW are."""
+
 MOST_NAMED = 100
 """So many experiments are named one by one in a statement."""
 
@@ -80,6 +83,8 @@ class Part:
     source: Source
     columns: tuple[str, ...] = ()
     ascending: bool = True
+    index: Source | None = None
+    """All rows of the index that has this order, whether or not the search wants their runs."""
 
     @property
     def ordering(self) -> list[Clause]:
@@ -98,7 +103,28 @@ class Part:
                 f"{column} {sign}= ? AND ({column} {sign} ? OR ({later.sql}))",
                 (float(value or 0), float(value or 0), *later.parameters),
             )
-        return replace(self, source=replace(self.source, conditions=(*self.source.conditions, later)))
+        return self._where(later)
+
+    def beginning(self, count: int, position: Any) -> Part | None:
+        """Return the part as far as the next `count` rows of its index reach, from the run at that `RunPosition` on.
+
+        None where the index has no more rows than that.
+        """
+        if self.index is None:
+            return None
+        column, rises, at = (self.columns[0], self.ascending, 1) if self.columns else ("r.start_time_ms", False, 2)
+        from_here, up_to = (">=", "<=") if rises else ("<=", ">=")
+        here = (
+            (Clause(f"{column} {from_here} ?", (float(position[at]) if at == 1 else position[at],)),)
+            if position
+            else ()
+        )
+        rest = replace(self.index, conditions=(*self.index.conditions, *here))
+        edge = rest.select(column, Clause(f"ORDER BY {column} {'ASC' if rises else 'DESC'} LIMIT 1 OFFSET {count}"))
+        return self._where(Clause(f"{column} {up_to} ?", tuple(edge[0]))) if edge else None
+
+    def _where(self, condition: Clause) -> Part:
+        return replace(self, source=replace(self.source, conditions=(*self.source.conditions, condition)))
 
 
 def find_runs(project_id: int, query: Query) -> tuple[list[int], str | None]:
@@ -107,22 +133,46 @@ def find_runs(project_id: int, query: Query) -> tuple[list[int], str | None]:
     filters, keys = parse_filter(query.filter, RUNS), parse_order_by(query.order_by, RUNS)
     search = fingerprint(project_id, query.filter, query.order_by, query.lifecycle_stages, query.experiment_ids)
     is_walked = _is_walked(keys)
-    token_type = RunPosition if is_walked else Offset
-    position = read_token(query.page_token, search, token_type) if query.page_token else None
-    experiments = _experiments(project_id, query.experiment_ids)
-    if not experiments.keys:
+    position = read_token(query.page_token, search, RunPosition if is_walked else Offset) if query.page_token else None
+    wanted = _wanted(project_id, query, filters)
+    if not wanted.experiments.keys:
         return [], None
-    source, is_small = _source(experiments, query, filters)
     if is_walked:
-        rows = _walk(_parts(source, experiments, keys, is_small=is_small), limit + 1, position)
-        token = make_token(search, _position(rows[limit - 1])) if len(rows) > limit else None
+        rows = _page_behind(wanted, keys, limit + 1, position)
+        place: tuple[Any, ...] = _position(rows[limit - 1]) if len(rows) > limit else ()
     else:
         offset = position[0] if position else 0
-        is_indexed = not is_small and len(experiments.keys) == 1 and keys[0].entity != "attribute"
-        parts = _parts(source, experiments, keys[:1] if is_indexed else [], is_small=is_small)
-        rows = _across(parts, keys[1:] if is_indexed else keys, limit + 1, offset)
-        token = make_token(search, (offset + limit,)) if len(rows) > limit else None
-    return [row[0] for row in rows[:limit]], token
+        rows, place = _page_at(wanted, keys, limit + 1, offset), (offset + limit,)
+    return [row[0] for row in rows[:limit]], make_token(search, place) if len(rows) > limit else None
+
+
+def _page_behind(wanted: Wanted, keys: Sequence[OrderKey], limit: int, position: Any) -> list[Any]:
+    """Return a page of a list that is walked: from its index where a page is soon full, else from few candidates."""
+    few = wanted.fewest(FEW)
+    if few is None and len(wanted.filters) > 1:
+        near = _near(wanted, keys, limit, position)
+        if near is not None:
+            return near
+        few = wanted.fewest(FEW_OF_SEVERAL)
+    return _walk(_parts(few or wanted.listed, wanted.experiments, keys, is_small=few is not None), limit, position)
+
+
+def _near(wanted: Wanted, keys: Sequence[OrderKey], limit: int, position: Any) -> list[Any] | None:
+    """Return a page from the next LOOK_AT runs of the list; None where they do not fill it."""
+    if position and position[0]:
+        return None
+    part = next(_parts(wanted.listed, wanted.experiments, keys, is_small=False)).beginning(LOOK_AT, position)
+    rows = _walk(iter([part]), limit, position) if part else []
+    return rows if len(rows) == limit else None
+
+
+def _page_at(wanted: Wanted, keys: Sequence[OrderKey], limit: int, offset: int) -> list[Any]:
+    """Return a page of any other order, by offset."""
+    few = wanted.few()
+    is_indexed = few is None and len(wanted.experiments.keys) == 1 and keys[0].entity != "attribute"
+    source, first = few or wanted.listed, keys[:1] if is_indexed else []
+    parts = _parts(source, wanted.experiments, first, is_small=few is not None)
+    return _across(parts, keys[1:] if is_indexed else keys, limit, offset)
 
 
 def _is_walked(keys: Sequence[OrderKey]) -> bool:
@@ -132,9 +182,8 @@ def _is_walked(keys: Sequence[OrderKey]) -> bool:
 
 def count_runs(project_id: int, query: Query) -> int:
     """Return how many runs the search finds in all."""
-    filters = parse_filter(query.filter, RUNS)
-    experiments = _experiments(project_id, query.experiment_ids)
-    return _source(experiments, query, filters)[0].count() if experiments.keys else 0
+    wanted = _wanted(project_id, query, parse_filter(query.filter, RUNS))
+    return (wanted.few() or wanted.listed).count() if wanted.experiments.keys else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,19 +222,37 @@ def _experiments(project_id: int, experiment_ids: Sequence[str] | None) -> Scope
     return Scope([row[0] for row in found], query)
 
 
-def _source(experiments: Scope, query: Query, filters: Sequence[Comparison]) -> tuple[Source, bool]:
-    """Return the runs that the search finds, and whether they come from a few candidates."""
-    conditions = [
-        experiments.of("r"),
-        one_of("r.lifecycle_stage", query.lifecycle_stages),
-        *(_condition(found) for found in filters),
-    ]
-    few = _fewest(experiments, filters)
-    if few is None:
-        return Source("run r", tuple(conditions)), False
-    # The order of the tables is SQLite's order of reading; PostgreSQL chooses its own.
-    of_runs = (Clause("r.id = d.run_id"), *experiments.confirm(conditions))
-    return Source(f"{few.tables} CROSS JOIN run r", (*few.conditions, *of_runs)), True
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The runs that a search finds, and the ways to come to them."""
+
+    experiments: Scope
+    conditions: tuple[Clause, ...]
+    filters: Sequence[Comparison]
+
+    @property
+    def listed(self) -> Source:
+        """All runs of the experiments, looked at one by one."""
+        return Source("run r", self.conditions)
+
+    def few(self) -> Source | None:
+        """The runs from the candidates of one comparison, where those are few enough for any order."""
+        return self.fewest(FEW if len(self.filters) == 1 else FEW_OF_SEVERAL)
+
+    def fewest(self, most: int) -> Source | None:
+        """The runs from the candidates of the comparison that leaves the fewest, if it leaves no more than `most`."""
+        few = _fewest(self.experiments, self.filters, most)
+        if few is None:
+            return None
+        # The order of the tables is SQLite's order of reading; PostgreSQL chooses its own.
+        of_runs = (Clause("r.id = d.run_id"), *self.experiments.confirm(self.conditions))
+        return Source(f"{few.tables} CROSS JOIN run r", (*few.conditions, *of_runs))
+
+
+def _wanted(project_id: int, query: Query, filters: Sequence[Comparison]) -> Wanted:
+    experiments = _experiments(project_id, query.experiment_ids)
+    stages = one_of("r.lifecycle_stage", query.lifecycle_stages)
+    return Wanted(experiments, (experiments.of("r"), stages, *map(_condition, filters)), filters)
 
 
 def _condition(found: Comparison) -> Clause:
@@ -208,10 +275,10 @@ def _condition(found: Comparison) -> Clause:
     return by_key(_TABLES[found.entity], "run_id", "r.id", found)
 
 
-def _fewest(experiments: Scope, filters: Sequence[Comparison]) -> Source | None:
-    """Return the candidates of the comparison that leaves the fewest, if those are few."""
+def _fewest(experiments: Scope, filters: Sequence[Comparison], most: int) -> Source | None:
+    """Return the candidates of the comparison that leaves the fewest, if it leaves no more than `most`."""
     probed = [source for source in (_indexed(experiments, found) for found in filters) if source is not None]
-    best, least = None, (FEW if len(filters) == 1 else FEW_OF_SEVERAL) + 1
+    best, least = None, most + 1
     for source in probed[:MOST_PROBED]:
         where = join(source.conditions, " AND ")
         ((count,),) = execute(
@@ -240,7 +307,7 @@ def _indexed(experiments: Scope, found: Comparison) -> Source | None:
 def _parts(source: Source, experiments: Scope, keys: Sequence[OrderKey], *, is_small: bool) -> Iterator[Part]:
     """Yield the parts of the list that has its order from the first key, or is newest first."""
     if not keys or keys[0] == _START_DESCENDING:
-        yield Part(source)
+        yield Part(source, index=Source("run r", (experiments.of("r"),)))
         return
     key = keys[0]
     table = _TABLES[key.entity]
@@ -251,7 +318,8 @@ def _parts(source: Source, experiments: Scope, keys: Sequence[OrderKey], *, is_s
         numbers, not_numbers = (
             replace(joined, conditions=(Clause(f"o.last_is_nan = {is_nan}"), *joined.conditions)) for is_nan in (0, 1)
         )
-        yield Part(numbers, ("o.last_value",), key.ascending)
+        index = Source(f"{table} o", (*conditions[:2], Clause("o.last_is_nan = 0")))
+        yield Part(numbers, ("o.last_value",), key.ascending, index)
         yield Part(not_numbers)
     else:
         yield Part(joined, (prefix_of("o.value"), sortable("o.value")), key.ascending)

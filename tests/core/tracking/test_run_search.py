@@ -103,24 +103,32 @@ FILTERS: list[tuple[str, Callable[[Known], bool]]] = [
     ("metrics.m <= 1 AND params.p = 'b'", lambda run: run.metrics.get("m", 9) <= 1 and run.params.get("p") == "b"),
     (f"params.q = '{LONG}2'", lambda run: run.params.get("q") == f"{LONG}2"),
     ("tags.q = '' AND metrics.n >= -3", lambda run: run.params.get("q") == "" and run.metrics.get("n", -9) >= -3),
+    ("metrics.m > -9 AND metrics.n < 9", lambda run: run.metrics.get("m", -9) > -9 and run.metrics.get("n", 9) < 9),
     ("params.q IS NULL", lambda run: "q" not in run.params),
     ("metrics.none = 1", lambda run: False),
 ]
 
 
-@pytest.mark.parametrize("few", [2, 1000])
+@pytest.mark.parametrize(("few", "look_at", "page"), [(2, 4000, 9), (1000, 4000, 9), (2, 6, 2)])
 def test_what_is_found_is_what_a_plain_sort_gives(
-    tracker: SqlTracker, project_id: int, runs: list[Known], few: int, monkeypatch: pytest.MonkeyPatch
+    tracker: SqlTracker,
+    project_id: int,
+    runs: list[Known],
+    few: int,
+    look_at: int,
+    page: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(run_search, "FEW", few)
     monkeypatch.setattr(run_search, "FEW_OF_SEVERAL", few)
+    monkeypatch.setattr(run_search, "LOOK_AT", look_at)
     for text, fulfils in FILTERS:
         wanted = [run for run in runs if fulfils(run)]
         query = Query(filter=text, experiment_ids=["0"], max_results=1)
         assert tracker.count_runs(project_id, query) == len(wanted), text
         for order_by, places in ORDERS:
             ordered = sorted(wanted, key=lambda run: (*(place(run) for place in places), newest(run)))
-            found = walk(tracker, project_id, Query(filter=text, order_by=order_by, max_results=9))
+            found = walk(tracker, project_id, Query(filter=text, order_by=order_by, max_results=page))
             assert found == [run.run_id for run in ordered], (text, order_by)
 
 
