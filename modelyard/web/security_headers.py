@@ -25,9 +25,12 @@ def register(app: Flask, public_url: str) -> None:
     if public_url.startswith("https:"):
         headers["Strict-Transport-Security"] = f"max-age={A_YEAR_SECONDS}"
 
+    pairs = [(name.lower(), (name, value)) for name, value in headers.items()]
+
     def add(response: Response) -> Response:
-        for name, value in headers.items():
-            response.headers.setdefault(name, value)
+        # `setdefault` raises and catches an exception for each header that is not there, on each answer
+        said = {name.lower() for name in response.headers.keys()}  # noqa: SIM118 - iterating gives pairs
+        response.headers.extend([pair for key, pair in pairs if key not in said])
         return response
 
     app.after_request(add)
