@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import sys
 from typing import Any
+
+from setproctitle import getproctitle
 
 from modelyard.config.sources import load_settings
 from modelyard.core.processes import end_with_parent
+from modelyard.web.children import show_as
 
 RESPAWN_SECONDS = 0.2
 STOP_SECONDS = 5
@@ -14,6 +19,7 @@ STOP_SECONDS = 5
 def create_wsgi_app() -> Any:
     """Build the application in a server process; granian calls it there."""
     end_with_parent()
+    show_as(f"web {getproctitle().rpartition('-')[2]}")  # granian's own title ends with worker-1, worker-2
     from modelyard.core.bootstrap import build
     from modelyard.web.app import create_app
 
@@ -22,12 +28,13 @@ def create_wsgi_app() -> Any:
 
 def main() -> None:
     """Run granian's main process until it is told to stop; settings come from the file and the environment."""
-    end_with_parent()
     from granian import Granian
     from granian.constants import Interfaces
     from granian.log import LogLevels
 
     settings = load_settings()
+    if sys.platform == "linux":
+        multiprocessing.set_start_method("fork", force=True)  # which is granian's default, too, but not every Python's
     Granian(
         "modelyard.web.server:create_wsgi_app",
         address=settings.server.host,
@@ -43,8 +50,5 @@ def main() -> None:
         websockets=False,
         log_level=LogLevels.error,
         log_access=False,
+        process_name="modelyard: server",
     ).serve()
-
-
-if __name__ == "__main__":
-    main()
