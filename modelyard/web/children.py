@@ -21,7 +21,6 @@ from typing import Any
 
 from setproctitle import setproctitle
 
-from modelyard.config.settings import Settings
 from modelyard.config.sources import load_settings
 from modelyard.core.errors import ConfigurationError, ModelyardError
 from modelyard.core.processes import end_with_parent
@@ -29,7 +28,6 @@ from modelyard.core.processes import end_with_parent
 Context = ForkContext | SpawnContext
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 SHARED_MODULES = (
-    "modelyard.web.server",
     "modelyard.web.app",
     "modelyard.web.rate_counters",
     "modelyard.core.worker",
@@ -45,9 +43,12 @@ def context_for(*, reload: bool) -> Context:
     return multiprocessing.get_context("spawn")
 
 
-def import_shared(settings: Settings) -> None:
-    """Import what the children need, and keep the garbage collector of each from writing to these pages."""
+def build_shared() -> None:
+    """Import and build what the children need, and keep the garbage collector of each from writing to these pages."""
     from modelyard.core.plugin_loading import discover
+    from modelyard.web import server
+
+    settings = load_settings()  # as each child reads them
 
     gc.disable()
     for name in SHARED_MODULES:
@@ -56,6 +57,7 @@ def import_shared(settings: Settings) -> None:
         if source.distribution == "modelyard" and source.name not in settings.plugins.disabled:
             with suppress(ImportError):  # of which the plugin manager tells
                 import_module(source.entry_point.module)
+    server.prepare(settings)
     gc.freeze()
 
 
@@ -94,16 +96,16 @@ def prepare(context: Context, tell: Callable[[str], None]) -> None:
     Raises `ConfigurationError` where a server could not start.
     """
     receiver, sender = context.Pipe(duplex=False)
-    with receiver:
-        with sender:
-            process = start(context, "upgrade", _prepare, sender, tell)
-        process.join()
-        refusal = receiver.recv() if receiver.poll() and process.exitcode else None
-    if refusal is not None:
-        message, hint = refusal
-        raise ConfigurationError(message, hint=hint)
-    if process.exitcode != 0:
-        raise ConfigurationError("The server cannot start; the lines above say why.")
+    with sender:
+        process = start(context, "upgrade", _prepare, sender, tell)
+    process.join()
+    if process.exitcode == 0:
+        receiver.close()
+        return
+    message, hint = "The server cannot start; the lines above say why.", None
+    with receiver, suppress(EOFError):
+        message, hint = receiver.recv()
+    raise ConfigurationError(message, hint=hint)
 
 
 def _prepare(refusal: Connection, tell: Callable[[str], None]) -> None:

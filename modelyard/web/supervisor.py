@@ -115,7 +115,7 @@ def run(settings: Settings, *, with_worker: bool = True, reload: bool = False) -
     os.environ.update(child_environment(settings))  # before anything is imported that reads it
     context = children.context_for(reload=reload)
     if context.get_start_method() == "fork":
-        children.import_shared(settings)
+        children.build_shared()
     children.prepare(context, say)
     kept = [Child("server", children.serve, context)]
     if with_worker:

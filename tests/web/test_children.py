@@ -19,10 +19,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="children are fo
 
 AT_THE_FORK = """
 import json, os, sys
-from modelyard.config.sources import load_settings
-from modelyard.web.children import import_shared
+from modelyard.web.children import build_shared
 
-import_shared(load_settings())
+build_shared()
 from modelyard.core import db
 files = [os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd") if name not in "012"
          and os.path.exists(f"/proc/self/fd/{name}")]
