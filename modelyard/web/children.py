@@ -11,8 +11,8 @@ import gc
 import multiprocessing
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkContext, SpawnContext
@@ -21,6 +21,7 @@ from typing import Any
 
 from setproctitle import setproctitle
 
+from modelyard.config.settings import Settings
 from modelyard.config.sources import load_settings
 from modelyard.core.errors import ConfigurationError, ModelyardError
 from modelyard.core.processes import end_with_parent
@@ -43,16 +44,39 @@ def context_for(*, reload: bool) -> Context:
     return multiprocessing.get_context("spawn")
 
 
+@contextmanager
+def unseen(names: Collection[str]) -> Iterator[None]:
+    """Let these modules seem not to be installed, as far as they are not loaded yet."""
+    hidden: dict[str, Any] = {name: None for name in names if name not in sys.modules}
+    sys.modules.update(hidden)  # None is the import system's own word for it
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+def needless(settings: Settings) -> list[str]:
+    """Return what libraries take along wherever it is installed, 15 MiB of it, and this server has no use for."""
+    found = ["uvloop", "watchfiles", "dotenv"]  # granian, for servers that are not WSGI and for its own command line
+    if settings.log.format == "json" or (settings.log.format == "auto" and not sys.stderr.isatty()):
+        found.append("rich")  # structlog, for stack traces in colour
+    found.append("psycopg2")  # peewee, as psycopg; on PostgreSQL we take the latter
+    if settings.database_url.startswith("sqlite:"):
+        found.append("psycopg")
+    return found
+
+
 def build_shared() -> None:
     """Import and build what the children need, and keep the garbage collector of each from writing to these pages."""
-    from modelyard.core.plugin_loading import discover
-    from modelyard.web import server
-
     settings = load_settings()  # as each child reads them
-
     gc.disable()
-    for name in SHARED_MODULES:
-        import_module(name)
+    with unseen(needless(settings)):
+        from modelyard.core.plugin_loading import discover
+        from modelyard.web import server
+
+        for name in SHARED_MODULES:
+            import_module(name)
     for source in discover():
         if source.distribution == "modelyard" and source.name not in settings.plugins.disabled:
             with suppress(ImportError):  # of which the plugin manager tells
