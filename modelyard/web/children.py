@@ -83,6 +83,7 @@ def build_shared() -> None:
                 import_module(source.entry_point.module)
     server.prepare(settings)
     gc.freeze()
+    gc.enable()
 
 
 def start(context: Context, name: str, run: Callable[..., None], *arguments: Any) -> BaseProcess:
@@ -105,7 +106,6 @@ def _begin(name: str, run: Callable[..., None], *arguments: Any) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     end_with_parent()
     show_as(name)
-    gc.enable()
     run(*arguments)
 
 
