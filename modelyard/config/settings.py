@@ -97,6 +97,11 @@ class DatabaseSettings:
     pool_timeout_seconds: int = setting(
         10, "How long a request waits for a connection before it answers 503.", least=1, most=3600
     )
+    idle_transaction_timeout_seconds: int = setting(
+        30,
+        "When PostgreSQL rolls back for a process that froze in a transaction, so that its locks go; 0 is never.",
+        most=86400,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

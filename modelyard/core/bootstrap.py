@@ -114,6 +114,7 @@ def build(settings: Settings, *, process: str) -> Services:
         settings.database_url,
         pool_size=settings.database.pool_size,
         pool_timeout_seconds=settings.database.pool_timeout_seconds,
+        idle_transaction_timeout_seconds=settings.database.idle_transaction_timeout_seconds,
     )
     _check_schema()
     outgoing.set_policy(outgoing.OutgoingPolicy(_networks(settings)))

@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -147,6 +148,17 @@ class RunningServer:
         assert self.process is not None
         self.process.terminate()
         return self.process.wait(30)
+
+    def crash(self) -> None:
+        """End every process with SIGKILL, the supervisor first, as when the machine fails."""
+        assert self.process is not None
+        family = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.kill()
+        for child in family:
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+        self.process.wait(30)
+        psutil.wait_procs(family, timeout=30)
 
     def kill_all(self) -> None:
         """End everything that was ever seen, whatever state it is in."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
+import json
+import threading
+from typing import Any
+
 import pytest
 
 from modelyard.core.projects.models import OrganizationMember
@@ -10,6 +15,7 @@ from tests.functional.conftest import Tenant
 from tests.functional.running_server import RunningServer, eventually
 
 on_postgresql = pytest.mark.parametrize("database_kind", ["postgresql"])
+LOGGING = 16
 REQUESTS = 40
 """Each comes by a connection of its own; that none of so many meets one of two processes is as good as impossible."""
 
@@ -39,6 +45,51 @@ def test_a_revoked_token_is_refused_by_every_process(
     answer = server.request("DELETE", f"/api/v1/tokens/{token.split('_')[1]}", token=tenant.token)
     assert answer.status == 204
     assert statuses(server, tenant, run_id, token) == {401}
+
+
+@on_postgresql
+def test_who_is_logging_when_the_token_is_revoked_is_not_served_again(
+    server: RunningServer, tenant: Tenant, factories: Factories, run_id: str
+) -> None:
+    token = factories.token(system_owner(tenant.project))
+    is_revoked, served, late = threading.Event(), [0] * LOGGING, list[int]()
+
+    def log(number: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        status = 200
+        while status == 200:
+            is_late = is_revoked.is_set()
+            method, path, body = hot_requests(run_id)[served[number] % 4]
+            connection.request(method, f"{tenant.mlflow}/api/2.0/mlflow/{path}", json.dumps(body), headers)
+            answer = connection.getresponse()
+            answer.read()
+            status = answer.status
+            served[number] += status == 200
+            if is_late or status != 200:
+                late.append(status)
+        connection.close()
+
+    threads = [threading.Thread(target=log, args=(number,)) for number in range(LOGGING)]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: min(served) > 8, "answers on every connection")
+    assert server.request("DELETE", f"/api/v1/tokens/{token.split('_')[1]}", token=tenant.token).status == 204
+    is_revoked.set()
+    for thread in threads:
+        thread.join()
+    assert late == [401] * LOGGING
+
+
+def hot_requests(run_id: str) -> list[tuple[str, str, dict[str, Any]]]:
+    """What clients ask for most, by method, path and body."""
+    point = {"key": "loss", "value": 0.5, "timestamp": 1}
+    return [
+        ("POST", "runs/log-metric", {"run_id": run_id, **point}),
+        ("POST", "runs/log-batch", {"run_id": run_id, "metrics": [point]}),
+        ("POST", "runs/search", {"experiment_ids": ["0"]}),
+        ("GET", f"metrics/get-history?run_id={run_id}&metric_key=loss", {}),
+    ]
 
 
 @on_postgresql

@@ -72,8 +72,8 @@ class Registry:
         for version, reason in unresolved:
             self._report.leave_out("model_versions", f"{name}/{version}", reason)
         ours = self._model(name, model)
-        state = digest(without(model, ["last_updated_timestamp", "latest_versions"]))
         numbers = {version["version"]: self._bring_version(name, version, source) for version, source in versions}
+        state = digest(without(model, ["last_updated_timestamp", "latest_versions"]), sorted(numbers))
         if tags_of(ours).get(STATE) != state:
             self._finish(name, model, ours, numbers, state)
 

@@ -28,8 +28,8 @@ from modelyard.core.projects.models import (
 )
 from modelyard.core.registry.models import ModelVersion, RegisteredModel
 from modelyard.core.tracking.models import Experiment
-from modelyard.core.tracking.purge import forget_of_project, forget_rows
-from modelyard.core.tracking.trace_models import Span, Trace
+from modelyard.core.tracking.purge import forget_of_project, forget_rows, forget_traces
+from modelyard.core.tracking.trace_models import Trace
 
 PURGE_PROJECT = "project.purge"
 PURGE_ORGANIZATION = "organization.purge"
@@ -129,13 +129,15 @@ class Purger:
         events = Event.select(Event.id).where(Event.project == project)
         with atomic():
             lease.confirm()
-            return forget_of_project(experiments) or any(
-                forget_rows(table, condition)
-                for table, condition in (
-                    (Span, Span.trace.in_(traces)),
-                    (Trace, Trace.project == project),
-                    (ModelVersion, ModelVersion.model.in_(models)),
-                    (Delivery, Delivery.event.in_(events)),
+            return (
+                forget_of_project(experiments)
+                or forget_traces(traces)
+                or any(
+                    forget_rows(table, condition)
+                    for table, condition in (
+                        (ModelVersion, ModelVersion.model.in_(models)),
+                        (Delivery, Delivery.event.in_(events)),
+                    )
                 )
             )
 

@@ -37,6 +37,7 @@ RUN_SEARCHES: list[tuple[str, list[int]]] = [
     ("metrics.m = 1.0", [0]),
     ("metrics.m != 1", [1, 2, 4]),
     ("metrics.m <= 0", [4]),
+    ("metrics.m < 2.5e+20 AND metrics.m > -1e16 AND metrics.m != 1e-7", [0, 1]),
     ("metrics.`a/b c` = 4", [4]),
     ('metrics."a/b c" = 4', [4]),
     ("metrics.none != 1", []),

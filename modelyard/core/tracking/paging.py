@@ -14,7 +14,8 @@ from modelyard.core.errors import InvalidInput
 
 Offset = tuple[Annotated[int, msgspec.Meta(ge=0, le=2**62)]]
 _Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-RunPosition = tuple[Literal[0, 1, 2], float | Literal["Infinity", "-Infinity"] | None, _Int64, str]
+_RunId = Annotated[str, msgspec.Meta(pattern="^[^\\x00]*$")]
+RunPosition = tuple[Literal[0, 1, 2], float | Literal["Infinity", "-Infinity"] | None, _Int64, _RunId]
 """Part of the list, value in it, start time and id, of the last run of a page."""
 
 PointPosition = tuple[_Int64, _Int64, float | Literal["Infinity", "-Infinity"], Literal[0, 1]]

@@ -23,6 +23,7 @@ from modelyard.core.tracking.models import (
     RunTag,
 )
 from modelyard.core.tracking.sql import execute
+from modelyard.core.tracking.trace_models import Span, Trace
 
 POINTS = 20_000
 ROWS = 200
@@ -50,6 +51,11 @@ def forget_of_project(experiments: Any) -> bool:
         or forget_rows(Run, Run.id.in_(runs))
         or forget_rows(LoggedModel, LoggedModel.id.in_(models))
     )
+
+
+def forget_traces(traces: Any) -> bool:
+    """Delete a part of the traces that the query finds, their spans first; says whether any."""
+    return forget_rows(Span, Span.trace.in_(traces)) or forget_rows(Trace, Trace.id.in_(traces))
 
 
 def forget_points(condition: Any) -> bool:

@@ -39,8 +39,9 @@ from modelyard.core.tracking.due import (
 )
 from modelyard.core.tracking.limits import parse_experiment_id
 from modelyard.core.tracking.models import DELETED, Experiment, LoggedModel, Run
-from modelyard.core.tracking.purge import forget_ids, forget_logged
+from modelyard.core.tracking.purge import forget_ids, forget_logged, forget_traces
 from modelyard.core.tracking.service import TRANSACTIONAL
+from modelyard.core.tracking.trace_models import Trace
 
 PURGE = "tracking.purge"
 ACTOR = system_actor("purge")
@@ -207,6 +208,11 @@ class TrackingRetention:
             lease.confirm()
             return forget_logged([row.id for row in runs], [row.id for row in models])
 
+    def _forget_traces(self, lease: Lease, traces: Any) -> bool:
+        with atomic():
+            lease.confirm()
+            return forget_traces(traces)
+
     def _end(self, lease: Lease, project: Project, runs: Sequence[Run], models: Sequence[LoggedModel]) -> None:
         """Delete the rows themselves, with one event for all of a kind."""
         with atomic():
@@ -224,6 +230,9 @@ class TrackingRetention:
         row = Experiment.select().where(Experiment.project == project, is_marked(Experiment), empty).first()
         if row is None:
             return False
+        traces = Trace.select(Trace.id).where(Trace.experiment == row)
+        while self._forget_traces(lease, traces):
+            pass
         if _owns_its_folder(row):
             delete_counted(project, self._storage_of(project), str(row.number))
         with atomic():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -26,6 +27,9 @@ from modelyard.core.tracking.trace_spans import MAX_PREVIEW_LENGTH
 MAX_ID_LENGTH = 50
 MAX_NAME_LENGTH = 250
 MAX_TEXT_LENGTH = 65_535
+MAX_DEPTH = 25
+"""How deep a value may be nested: clients refuse to read what is much deeper."""
+
 OURS = frozenset({SPANS_LOCATION_TAG, "mlflow.trace.archiveLocation", "mlflow.trace.archivalFailure"})
 """Tags that say where a trace is kept, which nobody else may change."""
 
@@ -92,9 +96,19 @@ def check_assessment(given: Assessment) -> Assessment:
     check_length("source_id", given.source_id or "", MAX_NAME_LENGTH)
     for what in ("assessment_id", "span_id", "overrides"):
         check_length(what, getattr(given, what) or "", MAX_ID_LENGTH)
-    if isinstance(given.value, int) and given.value not in INT64:
-        raise InvalidInput("Invalid value of an assessment: an integer must be of 64 bits.")
+    if not can_be_sent(given.value):
+        raise InvalidInput(
+            f"Invalid value of an assessment: it takes integers of at most 64 bits, nested at most {MAX_DEPTH} deep."
+        )
     for what in ("value", "error", "metadata"):
         check_length(what, msgspec.json.encode(getattr(given, what)).decode(), MAX_TEXT_LENGTH)
     check_length("rationale", given.rationale or "", MAX_TEXT_LENGTH)
     return msgspec.structs.replace(given, assessment_id=given.assessment_id or f"a-{uuid4().hex}")
+
+
+def can_be_sent(value: Any, depth: int = MAX_DEPTH) -> bool:
+    """Say whether a value is nested no deeper, and has only integers that protobuf has: others stop a client."""
+    if isinstance(value, int):
+        return value in INT64
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return depth > 0 and all(can_be_sent(child, depth - 1) for child in children)

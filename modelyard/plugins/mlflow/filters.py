@@ -37,7 +37,8 @@ def _one(found: Comparison) -> str:
 def _number(value: float, *, is_whole: bool) -> str:
     if is_whole and abs(value) > _INT64:
         return str(_INT64 if value > 0 else -_INT64)
-    return repr(value if math.isfinite(value) else math.copysign(sys.float_info.max, value))
+    written_out = repr(value if math.isfinite(value) else math.copysign(sys.float_info.max, value))
+    return written_out.replace("e+", "e")  # MLflow reads 1e20, but not 1e+20
 
 
 def _quoted(text: str, *marks: str) -> str:

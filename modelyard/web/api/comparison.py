@@ -14,7 +14,7 @@ from modelyard.core.tracking.entities import LIFECYCLE_STAGES, Query
 from modelyard.core.tracking.export import FORMS
 from modelyard.web.api.experiments import search_of
 from modelyard.web.api.runs import nested_in
-from modelyard.web.context import actor, open_project, release_connection, services
+from modelyard.web.context import actor, open_project, services
 from modelyard.web.schemas.base import rfc3339
 from modelyard.web.schemas.comparison import (
     ComparisonSchema,
@@ -22,6 +22,7 @@ from modelyard.web.schemas.comparison import (
     RunExportArguments,
     RunTableSchema,
 )
+from modelyard.web.streamed_file import streamed_file
 
 URL_PREFIX = "/api/v1/organizations/<organization>/projects/<project>/runs"
 SHOWN_ATTRIBUTES = {
@@ -45,11 +46,7 @@ def show_attribute(row: ComparedValue) -> dict[str, Any]:
 def file_of(project: Project, query: Query, form: str, columns: list[str]) -> Response:
     """Answer with a table of runs, which are read as it is sent, without a database connection held."""
     pieces = services().comparisons.export(actor(), project, query, form=form, columns=columns)
-    release_connection()
-    kind = FORMS[form] if form == "parquet" else f"{FORMS[form]}; charset=utf-8"
-    response = Response(pieces, content_type=kind)
-    response.headers["Content-Disposition"] = f'attachment; filename="runs.{form}"'
-    return response
+    return streamed_file(pieces, FORMS[form], "runs", form)
 
 
 @blueprint.route("/compare")

@@ -14,9 +14,10 @@ from marshmallow import Schema
 from modelyard.core.notifications.audit import EventFilter
 from modelyard.core.notifications.models import Event
 from modelyard.web import event_export
-from modelyard.web.context import actor, open_project, release_connection, services
+from modelyard.web.context import actor, open_project, services
 from modelyard.web.pagination import Listing, page_of, page_schema
 from modelyard.web.schemas.events import FORMATS, EventExportArguments, EventFilterArguments, EventSchema
+from modelyard.web.streamed_file import streamed_file
 
 OF_PROJECT = "/organizations/<organization>/projects/<project>/events"
 OF_ORGANIZATION = "/organizations/<organization>/events"
@@ -60,17 +61,15 @@ def page(found: Any, arguments: dict[str, Any], *, with_address: bool = True) ->
 def export(found: Any, arguments: dict[str, Any], *, with_address: bool = True) -> Response:
     """Answer with all events of a query as a file, which is read as it is sent, without a database connection held."""
     batches = services().audit.batches(found)
-    release_connection()
     rows = (show_event(row, with_address=with_address) for batch in batches for row in batch)
     kind = arguments["format"]
-    response = Response(_written(rows, kind), content_type=f"{FORMATS[kind]}; charset=utf-8")
-    response.headers["Content-Disposition"] = f'attachment; filename="events.{kind}"'
-    return response
+    return streamed_file(_written(rows, kind), FORMATS[kind], "events", kind)
 
 
-def _written(rows: Iterable[dict[str, Any]], kind: str) -> Iterator[str]:
+def _written(rows: Iterable[dict[str, Any]], kind: str) -> Iterator[bytes]:
     dump = EventSchema().dump
-    return (event_export.as_csv if kind == "csv" else event_export.as_ndjson)(dump(row) for row in rows)
+    lines = (event_export.as_csv if kind == "csv" else event_export.as_ndjson)(dump(row) for row in rows)
+    return (line.encode() for line in lines)
 
 
 @blueprint.route(OF_PROJECT)

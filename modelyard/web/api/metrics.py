@@ -18,7 +18,7 @@ from modelyard.core.errors import InvalidInput
 from modelyard.core.tracking.entities import Metric, MetricWindow
 from modelyard.core.tracking.export import csv_line
 from modelyard.core.tracking.tail import Mark
-from modelyard.web.context import actor, open_logged_project, open_project, release_connection, services
+from modelyard.web.context import actor, open_logged_project, open_project, services
 from modelyard.web.pagination import decode_cursor, encode_cursor, envelope, page_schema
 from modelyard.web.schemas.base import rfc3339
 from modelyard.web.schemas.metrics import (
@@ -33,6 +33,7 @@ from modelyard.web.schemas.metrics import (
     TailArguments,
     TailsSchema,
 )
+from modelyard.web.streamed_file import streamed_file
 
 URL_PREFIX = "/api/v1/organizations/<organization>/projects/<project>"
 FILE = {"schema": {"type": "string", "format": "binary"}}
@@ -102,12 +103,8 @@ class HistoryExportView(MethodView):
         found = open_project(organization, project)
         window = window_of(arguments)
         pages = services().runs.walk_metric(actor(), found, run_id, key=arguments["key"], window=window)
-        release_connection()
         kind = arguments["format"]
-        written = (_csv if kind == "csv" else _ndjson)(pages)
-        response = Response(written, content_type=f"{FORMATS[kind]}; charset=utf-8")
-        response.headers["Content-Disposition"] = f'attachment; filename="metric.{kind}"'
-        return response
+        return streamed_file((_csv if kind == "csv" else _ndjson)(pages), FORMATS[kind], "metric", kind)
 
 
 def _csv(pages: Iterable[list[Metric]]) -> Iterator[bytes]:

@@ -14,7 +14,7 @@ from flask import Response, request
 from modelyard.core.artifacts.service import CHUNK_BYTES, path_of
 from modelyard.core.errors import InvalidInput
 from modelyard.core.interfaces import StoredFile
-from modelyard.web.mlflow.decoding import Request, Required
+from modelyard.web.mlflow.decoding import Decoder, Request, Required
 from modelyard.web.mlflow.errors import EndpointNotFound, NotImplementedHere
 from modelyard.web.mlflow.router import Answer, Context, endpoint
 from modelyard.web.mlflow.runs import OfRun
@@ -49,10 +49,21 @@ class GetModelArtifact(Request):
     artifact_file_path: Required
 
 
-class UploadArtifact(OfRun, kw_only=True):
-    """Fields of upload-artifact, in its query string."""
+class RunFile(OfRun, kw_only=True):
+    """Fields of upload-artifact and get-artifact, in the query string."""
 
     path: Required
+
+
+class VersionFile(Request):
+    """Fields of model-versions/get-artifact."""
+
+    name: Required
+    version: Required
+    path: Required
+
+
+_RUN_FILE, _VERSION_FILE = Decoder(RunFile), Decoder(VersionFile)
 
 
 @endpoint("GET", "artifacts/list")
@@ -77,7 +88,7 @@ def get_model_artifact(context: Context, request: GetModelArtifact) -> Response:
 
 
 @endpoint("POST", "upload-artifact", is_upload=True)
-def upload_artifact(context: Context, request: UploadArtifact) -> Answer:
+def upload_artifact(context: Context, request: RunFile) -> Answer:
     """Store a file of a run."""
     run = context.services.runs.get(context.actor, context.project, request.run())
     _receive(context, path_of(run.info.artifact_uri, request.path))
@@ -167,21 +178,16 @@ def _media_type(name: str) -> str:
 
 def run_artifact(context: Context) -> Response:
     """Answer the present request for ``get-artifact?run_id=&path=``."""
-    run_id = request.args.get("run_id") or request.args.get("run_uuid")
-    path = request.args.get("path")
-    if not run_id or not path:
-        raise InvalidInput("Missing value for required parameter 'run_id' or 'path'.")
-    run = context.services.runs.get(context.actor, context.project, run_id)
-    return download(context, path_of(run.info.artifact_uri, path))
+    wanted: RunFile = _RUN_FILE.query(request.args, {})
+    run = context.services.runs.get(context.actor, context.project, wanted.run())
+    return download(context, path_of(run.info.artifact_uri, wanted.path))
 
 
 def version_artifact(context: Context) -> Response:
     """Answer the present request for ``model-versions/get-artifact?name=&version=&path=``."""
-    name, number, path = (request.args.get(field) for field in ("name", "version", "path"))
-    if not name or not number or not path:
-        raise InvalidInput("Missing value for required parameter 'name', 'version' or 'path'.")
-    version = context.services.model_versions.get(context.actor, context.project, name, number)
-    return download(context, f"{version.artifact_path}/{path}")
+    wanted: VersionFile = _VERSION_FILE.query(request.args, {})
+    version = context.services.model_versions.get(context.actor, context.project, wanted.name, wanted.version)
+    return download(context, f"{version.artifact_path}/{wanted.path}")
 
 
 DOWNLOADS = {"get-artifact": run_artifact, "model-versions/get-artifact": version_artifact}

@@ -41,10 +41,14 @@ class Decoder:
 
     def body(self, data: bytes, extra: Mapping[str, str]) -> Any:
         """Decode a JSON body; `extra` are fields that the address gives."""
+        _refuse_nul(dict(extra))
         if not data:
             return self.values(dict(extra))
         if b"\\u0000" in data:
-            _refuse_nul(_plain(data))
+            try:
+                _refuse_nul(_plain(data))
+            except RecursionError:
+                raise _too_deep() from None
         if not extra:
             try:
                 return self._json.decode(data)
@@ -59,8 +63,9 @@ class Decoder:
         given: dict[str, Any] = {
             name: arguments.getlist(name) if name in self._lists else arguments[name] for name in arguments
         }
+        given |= extra
         _refuse_nul(given)
-        return self.values({**given, **extra})
+        return self.values(given)
 
     def values(self, values: Any) -> Any:
         """Make the struct of plain values, leniently."""
@@ -68,6 +73,8 @@ class Decoder:
             return msgspec.convert(_without_null(values), self._type, strict=False)
         except msgspec.ValidationError as error:
             raise _refusal(str(error)) from None
+        except RecursionError:
+            raise _too_deep() from None
 
 
 def _plain(data: bytes) -> dict[str, Any]:
@@ -82,6 +89,10 @@ def _plain(data: bytes) -> dict[str, Any]:
 
 def _malformed(error: Exception) -> InvalidInput:
     return InvalidInput(f"The request body is not valid JSON: {error}.")
+
+
+def _too_deep() -> InvalidInput:
+    return InvalidInput("The request body is nested too deep.")
 
 
 def _without_null(value: Any) -> Any:

@@ -16,7 +16,6 @@ from flask import Response, g, request
 
 from modelyard.core.errors import InvalidInput, TooLarge
 from modelyard.core.tracking.entities import DEFAULT_EXPERIMENT_ID, as_number
-from modelyard.core.tracking.limits import INT64
 from modelyard.core.tracking.trace_entities import (
     SPAN_STATUSES,
     TRACE_ID_PREFIX,
@@ -26,6 +25,7 @@ from modelyard.core.tracking.trace_entities import (
     SpanEvent,
     SpanLink,
 )
+from modelyard.core.tracking.trace_service import can_be_sent
 from modelyard.web.mlflow.errors import EndpointNotFound
 from modelyard.web.mlflow.router import Context
 
@@ -39,8 +39,6 @@ PROTOBUF, JSON = "application/x-protobuf", "application/json"
 MAX_SPANS = 20_000
 MAX_INFLATION = 8
 """How many times the largest body a compressed one may become."""
-MAX_DEPTH = 25
-"""How deep a value may be nested that comes as JSON in a text; clients refuse to read what is much deeper."""
 LATEST_NS = 2**63 - 1
 _WINDOW_BITS = {"gzip": 31, "deflate": 15}
 _REQUEST_ID, _SPAN_TYPE = "mlflow.traceRequestId", "mlflow.spanType"
@@ -214,12 +212,4 @@ def _unwrapped(value: Any) -> Any:
         found = msgspec.json.decode(value)
     except (msgspec.MsgspecError, RecursionError):
         return value
-    return found if _can_be_sent(found, MAX_DEPTH) and "\\u0000" not in value else value
-
-
-def _can_be_sent(value: Any, depth: int) -> bool:
-    """Say whether a value is nested no deeper, and has only integers that protobuf has."""
-    if isinstance(value, int):
-        return value in INT64
-    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return depth > 0 and all(_can_be_sent(child, depth - 1) for child in children)
+    return found if can_be_sent(found) and "\\u0000" not in value else value

@@ -175,14 +175,6 @@ class SearchRuns(Request):
     page_token: str = ""
 
 
-class GetMetricHistory(OfRun, kw_only=True):
-    """Fields of metrics/get-history."""
-
-    metric_key: Required
-    page_token: str = ""
-    max_results: Int64 | None = None
-
-
 @endpoint("POST", "runs/create")
 def create_run(context: Context, request: CreateRun) -> Answer:
     """Make a run."""
@@ -321,17 +313,3 @@ def log_model(context: Context, request: LogModel) -> Answer:
     """Note a model the way clients before 3 do."""
     context.services.runs.log_model(context.actor, context.project, request.run(), request.model_json)
     return {}
-
-
-@endpoint("GET", "metrics/get-history")
-def get_metric_history(context: Context, request: GetMetricHistory) -> Answer:
-    """Answer the points of one metric."""
-    page: Page[Metric] = context.services.runs.metric_history(
-        context.actor,
-        context.project,
-        request.run(),
-        key=request.metric_key,
-        max_results=request.max_results,
-        page_token=request.page_token or None,
-    )
-    return page_answer("metrics", page)

@@ -15,7 +15,8 @@ from modelyard.web.mlflow.trace_values import EPOCH, JSON_FORMAT
 
 def as_moment(time_ms: int) -> str:
     """Write a time as protobuf's JSON does."""
-    return (EPOCH + timedelta(milliseconds=time_ms)).strftime("%Y-%m-%dT%H:%M:%S.") + f"{time_ms % 1000:03d}Z"
+    moment = EPOCH + timedelta(milliseconds=time_ms)
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def show_trace(trace: Trace) -> dict[str, Any]:

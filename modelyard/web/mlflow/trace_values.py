@@ -185,8 +185,10 @@ def _named(given: str | int, names: Sequence[str], what: str) -> str:
 def moment_ms(text: str) -> int:
     """Return a time of RFC 3339 in milliseconds since 1970."""
     try:
-        found = datetime.fromisoformat(text)
-        return (found - EPOCH) // timedelta(milliseconds=1)
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise ValueError(text)
+        return (moment.astimezone(UTC) - EPOCH) // timedelta(milliseconds=1)
     except (ValueError, TypeError, OverflowError):
         raise InvalidInput(f"Invalid time {text!r}.", hint="Write it as 2026-01-31T12:00:00.5Z.") from None
 

@@ -13,7 +13,7 @@ from modelyard.core.errors import InvalidInput
 from modelyard.core.tracking.entities import Page, Query, Tag
 from modelyard.core.tracking.trace_entities import Span, Trace
 from modelyard.core.tracking.traces import TraceService
-from modelyard.web.mlflow.decoding import Int64, Request, Required
+from modelyard.web.mlflow.decoding import Decoder, Int64, Request, Required
 from modelyard.web.mlflow.errors import EndpointNotFound
 from modelyard.web.mlflow.router import Answer, Context, endpoint
 from modelyard.web.mlflow.trace_answers import show_span, show_trace, span_for_file
@@ -101,6 +101,16 @@ class LinkPrompts(OfTrace, kw_only=True):
     """Fields of traces/link-prompts."""
 
     prompt_versions: list[PromptValue] = []
+
+
+class SpansFile(Request, kw_only=True):
+    """Fields of get-trace-artifact."""
+
+    request_id: Required
+    path: str = ""
+
+
+_SPANS_FILE = Decoder(SpansFile)
 
 
 def kept(context: Context) -> TraceService:
@@ -220,10 +230,10 @@ def link_prompts(context: Context, request: LinkPrompts) -> Answer:
 
 def spans_file(context: Context) -> Response:
     """Answer the present request for ``get-trace-artifact?request_id=``: the spans of a trace as a file."""
-    trace_id = request.args.get("request_id")
-    if not trace_id or request.args.get("path"):
+    wanted: SpansFile = _SPANS_FILE.query(request.args, {})
+    if wanted.path:
         raise InvalidInput("Give 'request_id' and no 'path': attachments are artifacts.")
-    _, spans = kept(context).get_with_spans(context.actor, context.project, trace_id)
+    _, spans = kept(context).get_with_spans(context.actor, context.project, wanted.request_id)
     body = msgspec.json.encode({"spans": [span_for_file(span) for span in spans]})
     headers = {"Content-Disposition": "attachment; filename=traces.json", "X-Content-Type-Options": "nosniff"}
     return Response(body, content_type="application/octet-stream", headers=headers)

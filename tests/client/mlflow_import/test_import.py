@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from modelyard.client.mlflow_import import Options, Report, import_mlflow, registry
+from modelyard.client.mlflow_import import Options, Report, Source, import_mlflow, registry
 from tests.client.mlflow_import.conftest import COPY, FOREST, GONE, MODEL, POINTS, Place, Seeded, client_of
 from tests.client.mlflow_import.counting import rows
 
@@ -270,6 +270,20 @@ def test_a_user_s_tags_and_stages_stay_until_the_source_changes(
         assert here.get_registered_model(MODEL).aliases == {"champion": "3", "challenger": "3"}
     finally:
         client_of(seeded.url).delete_registered_model_alias(MODEL, "challenger")
+
+
+def test_versions_are_found_whatever_quotes_a_model_s_name_has(seeded: Seeded) -> None:
+    client = client_of(seeded.url)
+    names = ("it's", 'the "best"', """it's the "best\"""", """it_s the "best\"""")
+    for name in names:
+        client.create_registered_model(name)
+        client.create_model_version(name, f"runs:/{seeded.parent}/model", seeded.parent)
+    try:
+        source = Source(seeded.url, {})
+        assert [[version["name"] for version in source.versions(name)] for name in names] == [[name] for name in names]
+    finally:
+        for name in names:
+            client.delete_registered_model(name)
 
 
 class Forgetful:

@@ -275,6 +275,21 @@ def test_versions_are_brought_where_their_files_have_a_place(
     assert "model_versions" not in left_out(bring(place, old.url, experiments=("old",)))
 
 
+def test_an_alias_comes_with_the_import_that_brings_its_version(
+    place: Place, old: Old, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = {"name": "risk", "aliases": [{"alias": "champion", "version": "1"}]}
+
+    def models(asked: Asked) -> Answer:
+        return Answer(body={} if "prompt" in asked.query.get("filter", "") else {"registered_models": [model]})
+
+    for runs in ([], [run()]):
+        old.fill(*runs).put("GET", f"{API}registered-models/search", models)
+        old.put("GET", f"{API}model-versions/search", {"model_versions": [version(1, f"runs:/{RUN}/model")]})
+        assert ("aliases" in left_out(bring(place, old.url))) is not bool(runs)
+    assert place.mlflow(monkeypatch).get_registered_model("risk").aliases == {"champion": "1"}
+
+
 def test_an_experiment_that_is_deleted_here_or_keeps_its_files_elsewhere(
     place: Place, old: Old, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +30,9 @@ from modelyard.core.tracking.entities import (
     Tag,
 )
 from modelyard.core.tracking.models import ACTIVE, Experiment, LoggedModel, MetricPoint, MetricSeries, Run
+from modelyard.core.tracking.trace_entities import Span, SpanBatch, SpanContent
+from modelyard.core.tracking.trace_models import Span as SpanRow
+from modelyard.core.tracking.trace_models import Trace as TraceRow
 from modelyard.core.worker import Worker
 from tests.core.projects.test_leaving import at_once
 from tests.core.projects.test_purge import Doomed, Killed
@@ -215,6 +220,40 @@ def test_a_run_with_very_many_points_goes_in_parts(
     while purge.forget_points(MetricSeries.run.in_(Run.select(Run.id))):
         left.append(MetricPoint.select().count())
     assert left == [70, 40, 10, 0]
+
+
+@on_sqlite
+@pytest.mark.usefixtures("small")
+def test_an_experiments_traces_go_in_parts(
+    services: Services, owner: Actor, project: Project, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("gone", "kept"):
+        made = services.experiments.create(owner, project, name=name).experiment_id
+        steps = [
+            Span(
+                trace_id=f"tr-{name}-{number}",
+                span_id=f"{number:016x}",
+                name="s",
+                start_time_ns=1,
+                content=SpanContent(),
+            )
+            for number in range(5)
+        ]
+        services.traces.log_spans(owner, project, made, [SpanBatch([step]) for step in steps])
+    services.experiments.delete(owner, project, "1")
+    services.tracking_retention.purge_experiment(owner, project, "1")
+    left: list[int] = []
+    confirm = Lease.confirm
+
+    def confirm_and_count(lease: Lease, **given: Any) -> None:
+        confirm(lease, **given)
+        left.append(SpanRow.select().count() + TraceRow.select().count())
+
+    monkeypatch.setattr(Lease, "confirm", confirm_and_count)
+    work_off(services, worker)
+    assert not Experiment.select().where(Experiment.number == 1).exists()
+    assert (SpanRow.select().count(), TraceRow.select().count()) == (5, 5)
+    assert max(before - after for before, after in pairwise([*left, 10])) == 2
 
 
 @pytest.mark.usefixtures("small")

@@ -12,7 +12,9 @@ from urllib.parse import quote
 import pytest
 
 from modelyard.core.bootstrap import Services
+from modelyard.core.errors import NotFound
 from modelyard.core.tracking import run_metrics
+from modelyard.core.tracking.sql import execute
 from tests.web.api.conftest import NewRunOf, log
 from tests.web.conftest import Place
 from tests.web.test_problems import problem
@@ -95,6 +97,21 @@ def test_a_history_is_a_file(
     problem(place.call("GET", f"/runs/{'f' * 32}/metric-export?key=m"), 404, "not_found")
     problem(place.call("GET", f"/runs/{run_id}/metric-export?key=m&format=xls"), 422, "invalid_input")
     problem(place.call("GET", f"/runs/{run_id}/metric-export"), 422, "invalid_input")
+
+
+@on_sqlite
+@pytest.mark.parametrize(("kind", "last"), [("csv", b'"The server failed'), ("ndjson", b'{"error":"The server failed')])
+def test_a_file_that_breaks_off_says_so(
+    place: Place, new_run: NewRunOf, monkeypatch: pytest.MonkeyPatch, kind: str, last: bytes
+) -> None:
+    monkeypatch.setattr(run_metrics, "POINTS_AT_ONCE", 3)
+    run_id = new_run(points={"m": [(step, step / 2) for step in range(7)]})
+    pieces = place.call("GET", f"/runs/{run_id}/metric-export?key=m&format={kind}").iter_encoded()
+    sent = [next(pieces)]
+    execute("UPDATE run SET public_id = ?", ("0" * 32,))
+    with pytest.raises(NotFound):
+        sent.extend(pieces)
+    assert b"".join(sent).splitlines()[-1].startswith(last)
 
 
 def test_tails_tell_what_is_new(place: Place, services: Services, new_run: NewRunOf) -> None:

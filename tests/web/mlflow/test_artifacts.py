@@ -97,6 +97,8 @@ def test_lists_of_a_run_and_a_model(wire: Wire, client: FlaskClient) -> None:
         query = {"run_id": run_id, "path": path}
         refused = client.get(f"{wire.prefix}/get-artifact", query_string=query, headers=wire.headers)
         assert refused.status_code == 400
+    refused = client.get(f"{wire.prefix}/get-artifact?run_id=a%00&path=a.txt", headers=wire.headers)
+    assert (refused.status_code, refused.get_json()["message"]) == (400, "The parameter 'run_id' contains NUL.")
 
 
 def test_artifacts_kept_elsewhere_are_not_ours(wire: Wire) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
+from modelyard.core import db
+from modelyard.core.errors import NotFound
+from modelyard.core.tracking import run_metrics
+from modelyard.core.tracking.sql import execute
 from tests.web.mlflow.conftest import Wire
 
 on_sqlite = pytest.mark.parametrize("database_kind", ["sqlite"])
@@ -39,6 +44,51 @@ def test_histories_of_many_runs(wire: Wire) -> None:
     ]
     assert points(wire, BULK, run_id=[second, first], metric_key="m", max_results=4)[3][0] == second
     assert points(wire, BULK, run_id=[first], metric_key="none") == []
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 6, 7])
+def test_a_long_history_is_sent_in_pieces_of_the_same_bytes(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    run_id = logged(wire, ["NaN", 1, "-Infinity", 0.1, 1e300, 3, -0.0][:count])
+    query = {"run_id": run_id, "metric_key": "m"}
+    at_once = wire.call("GET", "metrics/get-history", **query)
+    monkeypatch.setattr(run_metrics, "POINTS_AT_ONCE", 3)
+    in_pieces = wire.call("GET", "metrics/get-history", **query)
+    assert ("Content-Length" in at_once.headers, "Content-Length" in in_pieces.headers) == (True, count <= 3)
+    assert in_pieces.get_data() == at_once.get_data()
+    assert in_pieces.content_type == at_once.content_type
+    if count > 1:
+        token = wire.get("metrics/get-history", **query, max_results=1)["next_page_token"]
+        rest = wire.get("metrics/get-history", **query, page_token=token)["metrics"]
+        assert rest == json.loads(at_once.get_data())["metrics"][1:]
+
+
+def test_a_history_that_is_sent_holds_no_connection(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = logged(wire, [1.0] * 9)
+    monkeypatch.setattr(run_metrics, "POINTS_AT_ONCE", 3)
+    if db.is_postgresql():
+        db.database.close()  # that of this thread, which the request would go on with
+    answer = wire.call("GET", "metrics/get-history", run_id=run_id, metric_key="m")
+    for piece in answer.iter_encoded():
+        assert piece
+        assert db.database.transaction_depth() == 0
+        assert db.database.is_closed() or not db.is_postgresql()
+
+
+def test_what_is_deleted_while_it_is_sent_leaves_json_without_an_end(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = logged(wire, [1.0] * 9)
+    monkeypatch.setattr(run_metrics, "POINTS_AT_ONCE", 3)
+    pieces = wire.call("GET", "metrics/get-history", run_id=run_id, metric_key="m").iter_encoded()
+    begun = next(pieces)
+    execute("UPDATE run SET public_id = ?", ("0" * 32,))
+    with pytest.raises(NotFound):
+        for piece in pieces:
+            begun += piece
+    assert begun.startswith(b'{"metrics":[{')
+    assert not begun.endswith(b"]}")
 
 
 def test_a_chart_of_many_points_keeps_its_spikes(wire: Wire) -> None:
@@ -126,6 +176,8 @@ def test_files_by_their_owners(wire: Wire, client: FlaskClient) -> None:
     for refused, code in (
         ({"name": "risk", "version": "1", "path": "../x"}, "INVALID_PARAMETER_VALUE"),
         ({"name": "risk", "version": "1"}, "INVALID_PARAMETER_VALUE"),
+        ({"name": "a\0", "version": "1", "path": "MLmodel"}, "INVALID_PARAMETER_VALUE"),
+        ({"name": "risk", "version": "\0", "path": "MLmodel"}, "INVALID_PARAMETER_VALUE"),
         ({"name": "none", "version": "1", "path": "MLmodel"}, "RESOURCE_DOES_NOT_EXIST"),
         ({"name": "risk", "version": "1", "path": "none"}, "RESOURCE_DOES_NOT_EXIST"),
     ):

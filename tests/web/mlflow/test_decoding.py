@@ -103,6 +103,14 @@ def test_what_is_no_json_object_is_refused(data: bytes) -> None:
             decoder.body(data, {"model_id": "m"})
 
 
+@pytest.mark.parametrize("text", ["", "\0"], ids=["plain", "with NUL"])
+def test_what_is_nested_too_deep_is_refused(text: str) -> None:
+    deep = b"[" * 950 + json.dumps(text).encode() + b"]" * 950
+    for data in (b'{"run_id": "r", "x": %s}', b'{"run_id": "r", "metrics": null, "x": %s}'):
+        with pytest.raises(InvalidInput, match=r"deep|NUL"):
+            body(log_metric, data % deep)
+
+
 def test_a_nested_field_is_named_with_its_place() -> None:
     metrics = [{"key": "a", "value": 1, "timestamp": 1}, {"key": "b", "timestamp": 1}]
     with pytest.raises(InvalidInput, match=r"'metrics\[1\].value'"):
@@ -122,6 +130,10 @@ def test_no_body_has_the_defaults() -> None:
 def test_the_address_goes_before_the_body() -> None:
     found = body(Decoder(FinalizeLoggedModel), {"model_id": "other", "status": "LOGGED_MODEL_READY"}, model_id="m-1")
     assert found.model_id == "m-1"
+    with pytest.raises(InvalidInput, match="'model_id' contains NUL"):
+        body(Decoder(FinalizeLoggedModel), {"status": "LOGGED_MODEL_READY"}, model_id="m\0")
+    with pytest.raises(InvalidInput, match="'model_id' contains NUL"):
+        Decoder(OfModel).query(MultiDict(), {"model_id": "m\0"})
 
 
 def test_a_query_string_has_texts_and_lists() -> None:

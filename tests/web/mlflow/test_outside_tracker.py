@@ -16,6 +16,7 @@ from modelyard.core.deployments.model_files import fetch_model
 from modelyard.core.notifications.models import Event
 from modelyard.core.projects.models import Project
 from modelyard.core.registry.models import ModelVersion
+from modelyard.core.tracking import run_metrics
 from modelyard.core.tracking.models import Experiment, Run
 from tests.mlflow_server import MlflowServer
 from tests.relay import Relay
@@ -61,6 +62,19 @@ def connection(wire: Wire, relay: Relay, prefix: str) -> str:
 def straight(mlflow_server: MlflowServer, mlflow: Any) -> Any:
     """The client at the real server, past us."""
     return mlflow.MlflowClient(mlflow_server.url)
+
+
+def test_a_long_history_is_there_whole_and_in_pieces(
+    mlflow: Any, wire: Wire, connection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mlflow.start_run() as active:
+        for step in range(5):
+            mlflow.log_metric("loss", step, step=step)
+    monkeypatch.setattr(run_metrics, "POINTS_AT_ONCE", 2)
+    whole = wire.get("metrics/get-history", run_id=active.info.run_id, metric_key="loss")["metrics"]
+    assert [point["step"] for point in whole] == list(range(5))
+    file = api(wire, "GET", f"/runs/{active.info.run_id}/metric-export", key="loss", format="ndjson").get_data()
+    assert [json.loads(line)["step"] for line in file.splitlines()] == list(range(5))
 
 
 def test_what_is_logged_through_us_is_there_and_read_here(

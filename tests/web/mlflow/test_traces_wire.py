@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tests.web.mlflow.test_otlp import TRACE_ID, export, send, span
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"])
 PLACE = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "0"}}
 INFO: dict[str, Any] = {"trace_id": "tr-1", "trace_location": PLACE, "request_time": "2026-01-01T00:00:00.5Z"}
+DEEP: list[Any] = json.loads("[" * 60 + "]" * 60)
 GOOD: dict[str, Any] = {"assessment_name": "good", "feedback": {"value": True}}
 
 
@@ -49,6 +51,12 @@ def test_a_trace_is_shown_as_it_was_told(wire: Wire) -> None:
     }
 
 
+def test_the_first_years_have_four_digits(wire: Wire) -> None:
+    assert start(wire, request_time="0001-01-01T00:00:00.5Z")[0] == 200
+    shown = call(wire, "GET", "traces/tr-1")[1]["trace"]["trace_info"]
+    assert shown["request_time"] == "0001-01-01T00:00:00.500Z"
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -56,12 +64,18 @@ def test_a_trace_is_shown_as_it_was_told(wire: Wire) -> None:
         ({"trace_location": {"inference_table": {}}}, "Traces are kept in experiments"),
         ({"request_time": "yesterday"}, "Invalid time 'yesterday'"),
         ({"request_time": "2026-01-01T00:00:00"}, "Invalid time"),
+        ({"request_time": "0001-01-01T00:00:00+14:00"}, "Invalid time '0001-01-01"),
+        ({"request_time": "9999-12-31T23:59:59-01:00"}, "Invalid time '9999-12-31"),
         ({"execution_duration": "long"}, "Invalid duration 'long'"),
         ({"state": "FINE"}, "Invalid state 'FINE'"),
         ({"state": 7}, "Invalid state 7"),
         ({"tags": {"k": "a\0b"}}, "contains NUL"),
         ({"assessments": [{"assessment_name": "a"}]}, "Exactly one of 'feedback', 'expectation' or 'issue'"),
         ({"assessments": [{**GOOD, "source": {"source_type": "CAT"}}]}, "Invalid source_type 'CAT'"),
+        ({"assessments": [{**GOOD, "create_time": "0001-01-01T00:00:00+14:00"}]}, "Invalid time"),
+        ({"assessments": [{"assessment_name": "a", "feedback": {"value": [10**30]}}]}, "integers of at most 64 bits"),
+        ({"assessments": [{"assessment_name": "a", "feedback": {"value": DEEP}}]}, "nested at most 25 deep"),
+        ({"assessments": [{"assessment_name": "a", "issue": {"id": DEEP}}]}, "nested at most 25 deep"),
         (
             {"assessments": [{"assessment_name": "a", "expectation": {"serialized_value": {"value": "{"}}}]},
             "The serialized value is not valid JSON",
@@ -133,5 +147,5 @@ def test_a_request_has_so_many_spans_at_most(wire: Wire, monkeypatch: pytest.Mon
 
 def test_attachments_are_no_file_of_the_spans(wire: Wire) -> None:
     address = f"{wire.prefix}/ajax-api/2.0/mlflow/get-trace-artifact"
-    for query in ({}, {"request_id": "tr-1", "path": "a.png"}):
+    for query in ({}, {"request_id": "tr-1", "path": "a.png"}, {"request_id": "\0"}):
         assert wire.client.get(address, query_string=query, headers=wire.headers).status_code == 400

@@ -250,7 +250,11 @@ def test_tokens_made_up_by_clients_are_refused(wire: Wire) -> None:
         assert wire.refusal("GET", "metrics/get-history", **query)[:2] == (400, "INVALID_PARAMETER_VALUE")
     first = wire.post("runs/search", experiment_ids=["0"], max_results=1)
     assert "next_page_token" not in first
-    for token in ("e30=", "W10=", "bnVsbA==", "\u00e9", "x" * 5000):
+    wire.new_run()
+    token = wire.post("runs/search", experiment_ids=["0"], max_results=1)["next_page_token"]
+    search = json.loads(base64.urlsafe_b64decode(token))[0]
+    made = base64.urlsafe_b64encode(json.dumps([search, 0, None, 0, "\0"]).encode()).decode()
+    for token in ("e30=", "W10=", "bnVsbA==", "\u00e9", "x" * 5000, made):
         refused = wire.refusal("POST", "runs/search", {"experiment_ids": ["0"], "page_token": token})
         assert refused[:2] == (400, "INVALID_PARAMETER_VALUE")
 
