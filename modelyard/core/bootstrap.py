@@ -134,6 +134,16 @@ def build(settings: Settings, *, process: str) -> Services:
     return services
 
 
+def check_start(settings: Settings) -> str | None:
+    """Find out whether a server could start with these settings, and carry out the connections that they declare.
+
+    Returns the link by which the first administrator comes in, where there is no user yet. Raises as `build` does.
+    """
+    services = build(settings, process="cli")
+    services.declared_connections.apply(settings.connections)
+    return services.setup.create_link()
+
+
 def _guard(settings: Settings, holds: StoredHolds) -> Guard:
     rules = BreakerRules(settings.plugins.breaker_failures, settings.plugins.breaker_pause_seconds)
     guard = Guard(rules=rules, holds=holds)

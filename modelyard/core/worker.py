@@ -25,7 +25,6 @@ from modelyard.core.errors import InvalidInput, LeaseLost, ModelyardError, NotFo
 from modelyard.core.jobs import Bell, Handlers, Job, Lease, LeasedTable, WorkerRow
 from modelyard.core.notifications.models import LONGEST_HOLD_SECONDS, Delivery, DeliveryAttempt
 from modelyard.core.notifications.tasks import begin as begin_retention
-from modelyard.core.processes import end_with_parent
 from modelyard.core.projects.tasks import begin as begin_purges
 from modelyard.core.tracking.tasks import begin as begin_tracking_purges
 
@@ -249,7 +248,6 @@ def _seconds_until_due() -> float:
 
 def main(settings: Settings) -> NoReturn:
     """Run a worker until SIGTERM or SIGINT, then end the process with 0."""
-    end_with_parent()
     services = build(settings, process="worker")
     worker = Worker(
         services,

@@ -9,6 +9,7 @@ import structlog
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from modelyard.config.settings import Settings
 from modelyard.core import db, telemetry
 from modelyard.core.bootstrap import Services
 from modelyard.core.db import new_id
@@ -42,11 +43,17 @@ STREAMING = re.compile(r"^/serve/|api/2\.0/(?:mlflow-artifacts/artifacts/|mlflow
 
 def create_app(platform: Services) -> Flask:
     """Build the application around the platform's services: the API, the MLflow wire, predictions and pages."""
+    return give_services(build_app(platform.settings), platform)
+
+
+def build_app(settings: Settings) -> Flask:
+    """Build what needs no more than settings; processes that are forked afterwards share it in memory.
+
+    It holds no connection and no thread. `give_services` makes it able to answer.
+    """
     app = Flask("modelyard", static_folder=None)
-    app.extensions["modelyard"] = platform
-    app.config.update(MAX_CONTENT_LENGTH=platform.settings.server.max_body_bytes, JSON_SORT_KEYS=False)
+    app.config.update(MAX_CONTENT_LENGTH=settings.server.max_body_bytes, JSON_SORT_KEYS=False)
     app.url_map.strict_slashes = False
-    settings = platform.settings
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.server.trusted_proxies)  # type: ignore[method-assign]
     app.before_request(_begin)
     security_headers.register(app, settings.public_url)
@@ -61,10 +68,17 @@ def create_app(platform: Services) -> Flask:
     edits.register(app)
     for part in (health, metrics, mlflow, prediction, ui):
         part.register(app)
-    oidc.register(app, platform)
-    tracing.register(app, platform.guard, settings.telemetry.otlp_endpoint)
+    oidc.register(app, settings)
     app.after_request(_finish)
     app.teardown_request(_give_back_connection)
+    app.url_map.update()
+    return app
+
+
+def give_services(app: Flask, platform: Services) -> Flask:
+    """Let the application answer by these services; returns it."""
+    app.extensions["modelyard"] = platform
+    tracing.register(app, platform.guard, platform.settings.telemetry.otlp_endpoint)
     return app
 
 

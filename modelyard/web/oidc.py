@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Flask, Response, current_app, g, redirect, request
 from markupsafe import escape
 
+from modelyard.config.settings import Settings
 from modelyard.core import db
-from modelyard.core.bootstrap import Services
 from modelyard.core.errors import AuthenticationRequired, ModelyardError, NotFound
 from modelyard.core.identity.sign_in_attempts import LIFETIME_SECONDS, START_AGAIN
 from modelyard.web.api.session import give_cookie
@@ -31,14 +31,14 @@ PAGE = """<!doctype html>
 blueprint = Blueprint("oidc", __name__, url_prefix=PATH)
 
 
-def register(app: Flask, platform: Services) -> None:
+def register(app: Flask, settings: Settings) -> None:
     """Answer `/auth/oidc/start` and `/auth/oidc/callback`; without `oidc.issuer` both say that there is nothing."""
     app.register_blueprint(blueprint)
-    if platform.settings.oidc.issuer:
+    if settings.oidc.issuer:
         from modelyard.web.oidc_provider import OidcProvider
 
-        redirect_uri = f"{platform.settings.public_url}{PATH}/callback"
-        app.extensions[PROVIDER] = OidcProvider(platform.settings.oidc, redirect_uri)
+        redirect_uri = f"{settings.public_url}{PATH}/callback"
+        app.extensions[PROVIDER] = OidcProvider(settings.oidc, redirect_uri)
 
 
 @blueprint.before_request

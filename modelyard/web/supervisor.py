@@ -1,6 +1,6 @@
-"""`modelyard serve`: one light process that starts the server and the job worker, restarts and ends them in order.
+"""`modelyard serve`: the process that starts the server and the job worker, restarts and ends them in order.
 
-It imports nothing heavy, holds the lock of the data directory, and upgrades the database before it starts anything.
+It holds the lock of the data directory, and has the database upgraded before it starts anything.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
 from typing import IO
@@ -23,6 +23,7 @@ from typing import IO
 from modelyard.config.settings import Settings, declared_settings
 from modelyard.core.errors import ConfigurationError
 from modelyard.core.processes import PARENT_VARIABLE
+from modelyard.web import children
 
 LOCK_FILE = "serve.lock"
 STOP_SECONDS = 9
@@ -35,25 +36,27 @@ class Child:
     """A process that is kept running."""
 
     name: str
-    command: list[str]
-    process: subprocess.Popen[bytes] | None = None
+    run: Callable[[], None]
+    context: children.Context
+    process: BaseProcess | None = None
     started_at: float = 0
     failures: int = 0
     start_after: float = field(default=0)
 
-    def keep_running(self, environment: dict[str, str]) -> None:
+    def keep_running(self) -> None:
         """Start it if it does not run; after a failure with a pause that doubles up to 30 s."""
         now = time.monotonic()
         if self.process is not None:
-            code = self.process.poll()
+            code = self.process.exitcode
             if code is None:
                 return
             self.failures = 0 if now - self.started_at > STEADY_SECONDS else self.failures + 1
             pause = min(LONGEST_PAUSE_SECONDS, 0.1 * 2**self.failures)
             say(f"the {self.name} ended with {code}; it starts again in {pause:.1f} s")
+            self.process.close()
             self.process, self.start_after = None, now + pause
         if now >= self.start_after:
-            self.process = subprocess.Popen(self.command, env=environment)
+            self.process = children.start(self.context, self.name, self.run)
             self.started_at = now
 
     def start_anew(self) -> None:
@@ -63,14 +66,13 @@ class Child:
 
     def stop(self) -> None:
         """Ask it to end, and end it after 9 s."""
-        if self.process is None or self.process.poll() is not None:
+        if self.process is None or self.process.exitcode is not None:
             return
         self.process.terminate()
-        try:
-            self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
+        self.process.join(STOP_SECONDS)
+        if self.process.exitcode is None:
             self.process.kill()
-            self.process.wait()
+            self.process.join()
 
 
 class Changes:
@@ -104,46 +106,47 @@ def run(settings: Settings, *, with_worker: bool = True, reload: bool = False) -
     """
     directory = settings.data.directory.resolve()
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    children.show_as("supervisor")
     lock = take_lock(directory / LOCK_FILE)
+    os.register_at_fork(after_in_child=lock.close)  # a child that outlives this process must not hold the directory
     if settings.server.port == 0:
         settings = with_free_port(settings)
     check_port(settings.server.host, settings.server.port)
-    environment = child_environment(settings)
-    upgrade = [sys.executable, "-m", "modelyard.cli.main", "admin", "db", "upgrade", "--check-start"]
-    if subprocess.run(upgrade, env=environment, stdout=subprocess.DEVNULL, check=False).returncode != 0:
-        raise ConfigurationError("The server cannot start; the lines above say why.")
-    children = [Child("server", [sys.executable, "-m", "modelyard.web.server"])]
+    os.environ.update(child_environment(settings))  # before anything is imported that reads it
+    context = children.context_for(reload=reload)
+    if context.get_start_method() == "fork":
+        children.build_shared()
+    children.prepare(context, say)
+    kept = [Child("server", children.serve, context)]
     if with_worker:
-        children.append(Child("worker", [sys.executable, "-m", "modelyard.cli.main", "worker"]))
+        kept.append(Child("worker", children.work, context))
     changes = Changes(Path(__file__).parents[1]) if reload else None
     try:
-        return _watch(children, environment, settings, changes)
+        return _watch(kept, settings, changes)
     finally:
+        for child in kept:
+            child.stop()
         lock.close()
 
 
-def _watch(
-    children: list[Child], environment: dict[str, str], settings: Settings, changes: Changes | None = None
-) -> int:
+def _watch(kept: list[Child], settings: Settings, changes: Changes | None = None) -> int:
     stopping: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
         stopping.append(number)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in children.STOP_SIGNALS:
         signal.signal(number, stop)
     say(f"serving at {settings.public_url} (data in {settings.data.directory.resolve()})")
     while not stopping:
         if changes is not None and (names := changes.take()):
             say(f"changed: {', '.join(names[:5])}; starting anew")
-            for child in children:
+            for child in kept:
                 child.start_anew()
-        for child in children:
-            child.keep_running(environment)
+        for child in kept:
+            child.keep_running()
         time.sleep(0.1)
     say("stopping")
-    for child in children:
-        child.stop()
     return 0
 
 

@@ -53,31 +53,29 @@ class Demo:
             connection.close()
 
     def processes(self) -> list[psutil.Process]:
-        """Return every process that has to do with the demo's folder."""
+        """Return every process that has to do with the demo's folder; those of the server have a file of it open."""
         found = []
         for process in psutil.process_iter():
             try:
                 words = [*process.cmdline(), process.environ().get("MODELYARD_DATA_DIRECTORY", "")]
+                words += [file.path for file in process.open_files()]
+                ended = process.status() == psutil.STATUS_ZOMBIE
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
-            if process.status() != psutil.STATUS_ZOMBIE and any(str(self.directory) in word for word in words):
+            if not ended and any(str(self.directory) in word for word in words):
                 found.append(process)
         return found
 
     def pid_of(self, part: str) -> int:
-        """Return the process of a part by its command line."""
+        """Return the process of a part by its title or command line."""
         for process in self.processes():
             try:
-                words = " ".join(process.cmdline())
-                parent = process.parent()
-                is_child_of_main = parent is not None and "modelyard.web.server" in " ".join(parent.cmdline())
+                words = " ".join(process.cmdline()).strip()
             except psutil.NoSuchProcess:  # it ended, or is a zombie, since it was listed
                 continue
-            if part == "web" and "modelyard.web.server" in words and is_child_of_main:
-                return process.pid
-            if part == "worker" and words.endswith(" worker"):
-                return process.pid
             if part == "replica" and "modelyard.serving" in words:
+                return process.pid
+            if part in {"web", "worker"} and words.startswith(f"modelyard: {part}"):
                 return process.pid
         return 0
 

@@ -126,12 +126,14 @@ class RunningServer:
         found = []
         for child in children:
             try:
-                command, parent = " ".join(child.cmdline()), child.ppid()
+                title, parent = " ".join(child.cmdline()).strip(), child.ppid()
             except psutil.NoSuchProcess:
                 continue
-            main = parent == self.process.pid
-            kind = "worker" if command.endswith(" worker") else "server" if main else "web"
-            if kind == part and ("modelyard" in command):
+            if part == "web":
+                matches = title.startswith("modelyard: web ")
+            else:  # what was just forked still has its parent's title
+                matches = title == f"modelyard: {part}" and parent == self.process.pid
+            if matches:
                 found.append(child.pid)
         return found
 

@@ -77,6 +77,41 @@ def test_everything_ends_with_the_supervisor(server: RunningServer) -> None:
     server.process.kill()
     server.process.wait()
     eventually(lambda: not any(_runs(pid) for pid in pids), "the end of the children")
+    server.start()  # with the same data directory and port
+
+
+def test_no_child_holds_the_data_directory_for_a_supervisor_that_is_gone(
+    server: RunningServer, environment: dict[str, str]
+) -> None:
+    server.start()
+    assert server.process is not None
+    lock = str(Path(environment["MODELYARD_DATA_DIRECTORY"]).resolve() / "serve.lock")
+    family = [psutil.Process(server.process.pid), *psutil.Process(server.process.pid).children(recursive=True)]
+    holders = [process.pid for process in family if lock in {file.path for file in process.open_files()}]
+    assert len(family) >= 4
+    assert holders == [server.process.pid]
+
+
+def test_options_reach_every_process_and_each_says_what_it_is(
+    environment: dict[str, str], database_kind: str, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "else where"
+    server = RunningServer(environment, tmp_path / "serve.log", "--workers", "2", "--data-dir", str(elsewhere))
+    try:
+        server.start()
+        assert server.process is not None
+        first = psutil.Process(server.process.pid)
+
+        def titles() -> list[str]:
+            return sorted(" ".join(one.cmdline()).strip() for one in [first, *first.children(recursive=True)])
+
+        webs = ["web 1", "web 2"] if database_kind == "postgresql" else ["web 1"]
+        parts = ["server", "supervisor", *webs, "worker"]
+        eventually(lambda: titles() == [f"modelyard: {part}" for part in parts], "all titles")
+        assert (elsewhere / "secret.keys").exists()
+        assert not (Path(environment["MODELYARD_DATA_DIRECTORY"]) / "secret.keys").exists()
+    finally:
+        server.kill_all()
 
 
 def _runs(pid: int) -> bool:

@@ -65,20 +65,17 @@ def upgrade(ctx: click.Context, check_start: bool, output: str) -> None:
 
     applied = apply(_of(ctx))
     if check_start:
-        from modelyard.core.bootstrap import build
+        from modelyard.core.bootstrap import check_start as check
 
-        services = build(_of(ctx), process="cli")
-        services.declared_connections.apply(services.settings.connections)
-        _offer_setup(services)
+        _offer_setup(check(_of(ctx)))
     if output == "json":
         click.echo(as_json({"applied": applied}))
     else:
         click.echo("\n".join(f"Applied {name}" for name in applied) or "The database is up to date.")
 
 
-def _offer_setup(services: Services) -> None:
+def _offer_setup(link: str | None) -> None:
     """Say on stderr how the first administrator comes into a server without users."""
-    link = services.setup.create_link()
     if link is not None:
         click.echo("modelyard: there is no user yet; make the first administrator, once, at", err=True)
         click.echo(f"modelyard: {link}", err=True)
