@@ -84,11 +84,14 @@ class AccessView:
 
     def fetch(self, key: Hashable, look_up: Callable[[], T]) -> T:
         """Return what is kept under the key, or look it up and keep it; that there is nothing (None) is not kept."""
-        whole = (self._credential, key)
-        kept: T | None = self._cache.find(whole, self._generation)
+        kept: T | None = self.kept(key)
         if kept is not None:
             return kept
         value = look_up()
         if value is not None:
-            self._cache.keep(whole, value, self._generation)
+            self._cache.keep((self._credential, key), value, self._generation)
         return value
+
+    def kept(self, key: Hashable) -> Any:
+        """Return what is kept under the key, or None."""
+        return self._cache.find((self._credential, key), self._generation)

@@ -33,11 +33,11 @@ from modelyard.web import (
 )
 from modelyard.web.api_document import ModelyardApi
 from modelyard.web.context import release_connection, services
+from modelyard.web.mlflow.hot_path import REQUEST_ID, HotPath
 from modelyard.web.proxies import TrustedProxies
 
 log = structlog.get_logger("modelyard.access")
 
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 STREAMING = re.compile(r"^/serve/|api/2\.0/(?:mlflow-artifacts/artifacts/|mlflow/upload-artifact\Z)")
 
 
@@ -54,6 +54,8 @@ def build_app(settings: Settings) -> Flask:
     app = Flask("modelyard", static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=settings.server.max_body_bytes, JSON_SORT_KEYS=False)
     app.url_map.strict_slashes = False
+    if not (settings.log.access or settings.telemetry.otlp_endpoint or settings.server.cors_origins):
+        app.wsgi_app = HotPath(app, settings.public_url, settings.server.max_body_bytes)  # type: ignore[method-assign]
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.server.trusted_proxies)  # type: ignore[method-assign]
     app.before_request(_begin)
     security_headers.register(app, settings.public_url)

@@ -6,7 +6,7 @@ No key holds a secret: a caller is the public id of its token or user, and an IP
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, current_app, g, request
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from modelyard.web.rate_counters import RateLimits
 
 EXTENSION = "modelyard.limits"
+COUNTED = "modelyard.counted"
+"""Names in a request's environment the limits that it was counted against before Flask."""
 UNLIMITED = OPEN_ENDPOINTS | {"health.ready", "metrics"}
 KIND_OF_BLUEPRINT = {"mlflow": "tracking", "prediction": "predictions"}
 SIGN_IN_ENDPOINTS = frozenset({"session.SessionView", "account.PasswordView"})
@@ -37,12 +39,29 @@ def register(app: Flask, settings: LimitSettings) -> None:
     app.before_request(_check_address)
 
 
+def count_early(app: Flask, environ: dict[str, Any], name: str, who: str) -> None:
+    """Count a request against a limit before Flask has seen it; Flask counts it no more.
+
+    Raises `TooManyRequests`, and then Flask does count it, and refuses it.
+    """
+    limits: RateLimits | None = app.extensions.get(EXTENSION)
+    if limits is not None:
+        limits.count(name, who)
+        environ[COUNTED] = (*environ.get(COUNTED, ()), name)
+
+
+def _is_counted(name: str) -> bool:
+    return name in request.environ.get(COUNTED, ())
+
+
 def check_caller() -> None:
     """Refuse a caller who sends too much of one kind of requests; call it when it is known who asks."""
     limits: RateLimits | None = current_app.extensions.get(EXTENSION)
     if limits is None or request.endpoint in UNLIMITED:
         return
     kind = _kind()
+    if _is_counted(kind):
+        return
     g.rate_limit = limits.count(kind, _address() if kind == "sign_in" else _caller(), tell=kind != "tracking")
 
 
@@ -58,7 +77,7 @@ def shared_answers() -> bool | None:
 
 
 def _check_address() -> None:
-    if request.endpoint not in UNLIMITED:
+    if request.endpoint not in UNLIMITED and not _is_counted("address"):
         current_app.extensions[EXTENSION].count("address", _address())
 
 
@@ -75,13 +94,23 @@ def _caller() -> str:
     caller = actor()
     if not caller.is_signed_in:
         return _address()
-    parts = read_token(shown_token() or "") if caller.kind == "token" else None
-    return f"token:{parts[0]}" if parts else f"user:{caller.id}"
+    return of_token(shown_token() or "") if caller.kind == "token" else f"user:{caller.id}"
+
+
+def of_token(token: str) -> str:
+    """Return what counts as one caller of those who show a token."""
+    parts = read_token(token)
+    return f"token:{parts[0]}" if parts else "token:unknown"
 
 
 def _address() -> str:
+    return of_address(request.remote_addr or "")
+
+
+def of_address(address: str) -> str:
     """Return what counts as one address: for IPv6 the /64 that a single customer has."""
-    address = request.remote_addr or "unknown"
+    if not address:
+        return "address:unknown"
     if ":" not in address:
         return f"address:{address}"
     try:

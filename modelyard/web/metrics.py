@@ -45,10 +45,14 @@ def begin() -> None:
 def finish(response: Response) -> None:
     """Count the answer. Labels are bounded: routes and methods that we know, status codes."""
     method = request.method if request.method in METHODS else "OTHER"
-    endpoint = operation()
-    telemetry.REQUESTS.add(method, endpoint, str(response.status_code))
-    if "began" in g:
-        telemetry.REQUEST_SECONDS.add(time.perf_counter() - g.began, method, endpoint)
+    count(method, operation(), response.status_code, time.perf_counter() - g.began if "began" in g else None)
+
+
+def count(method: str, name: str, status: int, seconds: float | None) -> None:
+    """Count one answer, and how long it took where that is known."""
+    telemetry.REQUESTS.add(method, name, str(status))
+    if seconds is not None:
+        telemetry.REQUEST_SECONDS.add(seconds, method, name)
 
 
 def operation() -> str:

@@ -7,6 +7,7 @@ networks of the setting `server.trusted_proxies` alone, and only the part of the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
@@ -45,6 +46,8 @@ class TrustedProxies:
         return address
 
     def _is_trusted(self, address: str) -> bool:
+        if not self._networks:
+            return False
         try:
             found = ip_address(address)
         except ValueError:
@@ -52,6 +55,7 @@ class TrustedProxies:
         return any(found in network for network in self._networks)
 
 
+@lru_cache(maxsize=4096)
 def plain(address: str) -> str:
     """Return an address in its one form: an IPv4 address that came by an IPv6 socket as what it is."""
     try:

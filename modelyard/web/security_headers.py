@@ -19,13 +19,15 @@ HEADERS = {
 A_YEAR_SECONDS = 365 * 24 * 3600
 
 
-def register(app: Flask, public_url: str) -> None:
-    """Add them where a view has not said otherwise; a server that is reached by TLS asks for nothing but TLS."""
-    headers = dict(HEADERS)
-    if public_url.startswith("https:"):
-        headers["Strict-Transport-Security"] = f"max-age={A_YEAR_SECONDS}"
+def of(public_url: str) -> list[tuple[str, str]]:
+    """Return the headers; a server that is reached by TLS asks for nothing but TLS."""
+    tls = [("Strict-Transport-Security", f"max-age={A_YEAR_SECONDS}")] if public_url.startswith("https:") else []
+    return [*HEADERS.items(), *tls]
 
-    pairs = [(name.lower(), (name, value)) for name, value in headers.items()]
+
+def register(app: Flask, public_url: str) -> None:
+    """Add them where a view has not said otherwise."""
+    pairs = [(name.lower(), (name, value)) for name, value in of(public_url)]
 
     def add(response: Response) -> Response:
         # `setdefault` raises and catches an exception for each header that is not there, on each answer

@@ -95,6 +95,17 @@ def register(app: Flask, threads: int) -> None:
     app.teardown_request(_end)
 
 
+def receive(app: Flask, environ: dict[str, Any], address: str, length: int) -> bytes:
+    """Read a body of that length, holding a place; raises `Unavailable` where there is none."""
+    places: Places = app.extensions[EXTENSION]
+    give_back = places.take(address)
+    try:
+        data: bytes = environ["wsgi.input"].read(length)
+        return data
+    finally:
+        give_back()
+
+
 def watch(response: Response) -> Response:
     """Hold a place until a streamed answer is read; where there is none, the answer is another one that says so."""
     if not response.is_streamed or request.method == "HEAD":

@@ -92,10 +92,15 @@ def find(method: str, path: str) -> tuple[Endpoint, dict[str, str]]:
     raise EndpointNotFound(f"This server has no endpoint {method} {path} of MLflow's API.")
 
 
+def operation_of(path: str) -> str:
+    """Return the name under which requests to an endpoint are counted."""
+    return f"mlflow {path}"
+
+
 def answer(context: Context, path: str) -> Response:
     """Answer the present request, which is for the endpoint of that path."""
     row, fields = find(request.method, path)
-    g.operation = f"mlflow {row.path}"
+    g.operation = operation_of(row.path)
     answered = row.handler(context, _decode(row, fields))
     if isinstance(answered, Response):
         return answered
