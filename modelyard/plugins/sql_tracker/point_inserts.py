@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from struct import Struct
 from typing import Any
+
+from peewee import IntegrityError
 
 from modelyard.core.db import atomic, database, is_postgresql
 from modelyard.core.tracking.sql import execute
 from modelyard.plugins.sql_tracker.arrays import array
 
-COPY_FROM = 100
-"""From how many points on COPY pays for its savepoint on PostgreSQL."""
+BULK_FROM = 100
+"""From how many points on it pays to take them for new, inside a savepoint."""
 
 _COLUMNS = "metric_point (series_id, step, timestamp_ms, value, is_nan)"
 _NEW_ONES = "ON CONFLICT DO NOTHING RETURNING series_id"
@@ -32,7 +35,7 @@ PointRow = tuple[int, int, int, float, int]
 
 def insert_points(points: Sequence[PointRow]) -> Mapping[int, int]:
     """Insert the points that are new; return how many of each series were there, which its count has now lost again."""
-    if is_postgresql() and len(points) >= COPY_FROM and _copy(points):
+    if len(points) >= BULK_FROM and (_copy(points) if is_postgresql() else _insert_new(points)):
         return {}
     inserted = _insert(points)
     if len(inserted) == len(points):
@@ -50,11 +53,25 @@ def _insert(points: Sequence[PointRow]) -> list[Any]:
     if is_postgresql():
         statement, values = _FROM_ARRAYS, [array(column) for column in zip(*points, strict=True)]
     else:
-        groups = ", ".join(["(?, ?, ?, ?, ?)"] * len(points))
-        statement = f"INSERT INTO {_COLUMNS} VALUES {groups} {_NEW_ONES}"
-        values = [value for point in points for value in point]
+        statement, values = f"{_insert_of(points)} {_NEW_ONES}", list(chain.from_iterable(points))
     rows: list[Any] = execute(statement, values).fetchall()
     return rows
+
+
+def _insert_of(points: Sequence[PointRow]) -> str:
+    return f"INSERT INTO {_COLUMNS} VALUES {', '.join(['(?, ?, ?, ?, ?)'] * len(points))}"
+
+
+def _insert_new(points: Sequence[PointRow]) -> bool:
+    """Insert without asking which were new; False, with nothing written, where some of the points are there already."""
+    try:
+        with atomic():
+            execute(_insert_of(points), list(chain.from_iterable(points)))
+    except IntegrityError as error:
+        if error.args and "UNIQUE" in str(error.args[0]):
+            return False
+        raise
+    return True
 
 
 def _copy(points: Sequence[PointRow]) -> bool:
