@@ -243,6 +243,8 @@ def main() -> int:
         own = stack.enter_context(database_of(postgresql, folder, "modelyard"))
         report.settings = settings(own)
         ours = Modelyard(folder / "modelyard", own)
+        report.limits = database_limits(own, folder, options.seconds)
+        report.limits["bare answers to one client"] = bare_answers(folder / "bare", ours.environment, options.seconds)
         servers: list[Server] = [ours]
         if not options.without_mlflow:
             url = stack.enter_context(database_of(postgresql, folder, "mlflow"))
@@ -252,8 +254,6 @@ def main() -> int:
             stack.callback(server.stop)
             server.start()
             server.fill()
-        report.limits = database_limits(own, folder, options.seconds)
-        report.limits["bare answers to one client"] = bare_answers(folder / "bare", ours.environment, options.seconds)
         Benchmark(options, servers, report).run()
     show(report, Console(width=150))
     if options.json:

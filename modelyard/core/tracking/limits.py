@@ -44,6 +44,7 @@ MAX_DATASET_SOURCE_TYPE_LENGTH = 255
 MAX_INPUT_TAG_KEY_LENGTH = 255
 MAX_INPUT_TAG_VALUE_LENGTH = 500
 INT64 = range(-(2**63), 2**63)
+LEAST_INT64, MOST_INT64 = INT64[0], INT64[-1]
 
 _KEY = re.compile(r"[/\w.\- :]*")
 _FORBIDDEN_IN_MODEL_NAMES = "/:.%\"'"
@@ -108,12 +109,12 @@ def check_metrics(metrics: Sequence[Metric]) -> None:
             checked.add(check_key("metrics.key", metric.key))
         if metric.model_id:
             _check_metric_names(metric)
-        if metric.timestamp_ms < 0 or metric.timestamp_ms not in INT64:
+        if not 0 <= metric.timestamp_ms <= MOST_INT64:
             raise InvalidInput(
                 f"Invalid value {metric.timestamp_ms} for parameter 'timestamp' of metric {metric.key!r}:"
                 " it must be a nonnegative 64-bit integer."
             )
-        if metric.step not in INT64:
+        if not LEAST_INT64 <= metric.step <= MOST_INT64:
             raise InvalidInput(
                 f"Invalid value {metric.step} for parameter 'step' of metric {metric.key!r}:"
                 " it must be a 64-bit integer."

@@ -53,7 +53,7 @@ class LoggingVerbs(Tracker):
 
 
 def _point(metric: Metric) -> Point:
-    value = float(metric.value)
+    value = metric.value if type(metric.value) is float else float(metric.value)
     return (
         (metric.step, metric.timestamp_ms, 0.0, 1)
         if math.isnan(value)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from modelyard.core.db import database, is_postgresql
@@ -30,6 +31,9 @@ READ_FOR_ONE = 8
 
 Point = tuple[int, int, float, int]
 """Step, timestamp, value and whether it is NaN, in the order that says which of two is the later one."""
+
+VALUE = itemgetter(2)
+"""Takes the value out of a point."""
 
 ENDS = ("step", "timestamp_ms", "value", "is_nan")
 COLUMNS = (
@@ -197,15 +201,11 @@ def _chunks(series_id: int, number: int, points: Sequence[Point]) -> Iterator[tu
     for start in range(0, len(points), CHUNK):
         part = points[start : start + CHUNK]
         numbers = [point for point in part if not point[3]]
-        least = min(numbers, key=_value)[:3] if numbers else (None,) * 3
-        greatest = max(numbers, key=_value)[:3] if numbers else (None,) * 3
+        least = min(numbers, key=VALUE)[:3] if numbers else (None,) * 3
+        greatest = max(numbers, key=VALUE)[:3] if numbers else (None,) * 3
         times = [point[1] for point in part]
         yield (series_id, number, *part[0], *part[-1], *least, *greatest, min(times), max(times))
         number += 1
-
-
-def _value(point: Point) -> float:
-    return point[2]
 
 
 def _insert(chunks: Sequence[Sequence[Any]]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from modelyard.core.db import is_postgresql
 from modelyard.core.tracking.sql import execute, marks
 from modelyard.plugins.sql_tracker.arrays import array
-from modelyard.plugins.sql_tracker.chunks import Point
+from modelyard.plugins.sql_tracker.chunks import VALUE, Point
 from modelyard.plugins.sql_tracker.rows import RunKey
 
 Batch = Mapping[str, Mapping[Point, None]]
@@ -72,9 +72,5 @@ def _summary(points: Mapping[Point, None]) -> tuple[Any, ...]:
     numbers = [point for point in points if not point[3]]
     if not numbers:
         return value, is_nan, step, timestamp_ms, None, None, None, None, len(points)
-    least, greatest = min(numbers, key=_value), max(numbers, key=_value)
+    least, greatest = min(numbers, key=VALUE), max(numbers, key=VALUE)
     return value, is_nan, step, timestamp_ms, least[2], least[0], greatest[2], greatest[0], len(points)
-
-
-def _value(point: Point) -> float:
-    return point[2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 from msgspec import Struct
@@ -43,28 +44,20 @@ class ParamValue(Struct):
         return Param(self.key, self.value)
 
 
-class MetricValue(Struct):
-    """A metric in a request."""
+class MetricValue(Metric):
+    """A metric in a request; it is the entity itself, for a batch has a thousand."""
 
     key: Required
     value: float
-    timestamp: Int64
+    timestamp_ms: Int64
     step: Int64 = 0
-    model_id: str = ""
-    dataset_name: str = ""
-    dataset_digest: str = ""
 
     def entity(self) -> Metric:
         """Return it for a service."""
-        return Metric(
-            self.key,
-            as_number(self.value),
-            self.timestamp,
-            self.step,
-            model_id=self.model_id or None,
-            dataset_name=self.dataset_name or None,
-            dataset_digest=self.dataset_digest or None,
-        )
+        if isfinite(self.value) and self.run_id is None:
+            return self
+        where = self.model_id, self.dataset_name, self.dataset_digest
+        return Metric(self.key, as_number(self.value), self.timestamp_ms, self.step, *where)
 
 
 def lifecycle_stages(view_type: str | int) -> Sequence[str]:
