@@ -217,6 +217,31 @@ def show(report: Report, console: Console) -> None:
         console.print(note)
 
 
+def figure(one: dict[str, Any] | None) -> str:
+    """Write what a server showed, for a table."""
+    if one is None:
+        return ""
+    times = f"{one['p50_ms']:,.1f} / {one['p95_ms']:,.1f} ms" if one["p50_ms"] is not None else ""
+    digits = 1 if one["unit"] == "s" else 0
+    rate = (
+        f"{one['rate']:,.{digits}f} {one['unit'].partition('/')[0]}{'/s' * ('/' in one['unit'])}" if one["unit"] else ""
+    )
+    return ", ".join(part for part in (rate, times) if part)
+
+
+def markdown(report: Report) -> str:
+    """Write the report as a table, a line for each measure: rates, and medians and 95th percentiles of the answers."""
+    names = ("mlflow", "mlflow tuned", "modelyard")
+    lines = [f"| measure | {' | '.join(names)} | ratio |", "|---|" + "---:|" * (len(names) + 1)]
+    rows = list(report.rows())
+    for measure in report.samples:
+        by_name = {one["server"]: one for one in rows if one["measure"] == measure}
+        ratio = by_name.get("modelyard", {}).get("ratio")
+        cells = [measure, *(figure(by_name.get(name)) for name in names), f"{ratio:,.1f} x" if ratio else ""]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> int:
     """Measure what the options say; 1 if anything was refused, lost or doubled."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -232,6 +257,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=20_000, help="how many runs are searched")
     parser.add_argument("--points", type=int, nargs="+", default=[100_000, 1_000_000], help="lengths of histories")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report here too")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write its table here")
     options = parser.parse_args()
     sys.setswitchinterval(0.001)
     report = Report(
@@ -256,6 +282,8 @@ def main() -> int:
             server.fill()
         Benchmark(options, servers, report).run()
     show(report, Console(width=150))
+    if options.markdown:
+        options.markdown.write_text(markdown(report))
     if options.json:
         said = {"database": report.database, "machine": report.machine, "settings": report.settings}
         said |= {"limits": report.limits, "rows": list(report.rows()), "notes": report.notes, "errors": report.errors}

@@ -19,6 +19,7 @@ QUICK = "--without-mlflow --rounds 1 --seconds 0.2 --mixed-seconds 0.5 --idle-se
 def test_a_short_run_measures_everything_and_loses_nothing(tmp_path: Path, database_kind: str) -> None:
     where = ["--postgresql", postgresql_url()] if database_kind == "postgresql" else []
     command = [sys.executable, str(PROGRAM), *QUICK.split(), *where, "--json", str(tmp_path / "report.json")]
+    command += ["--markdown", str(tmp_path / "table.md")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr + done.stdout
     report = json.loads((tmp_path / "report.json").read_text())
@@ -27,4 +28,5 @@ def test_a_short_run_measures_everything_and_loses_nothing(tmp_path: Path, datab
     assert {"start to first answer", "log_metric", "create_run", "search 150 runs", "history of 3"} <= measured
     assert all(row["rate"] or row["p50_ms"] for row in report["rows"])
     assert report["limits"]["rows in bulk"] > report["limits"]["commits of one row"] > 0
+    assert len((tmp_path / "table.md").read_text().splitlines()) == len(report["rows"]) + 2
     assert any("were answered, all are there" in note for note in report["notes"])
