@@ -154,14 +154,14 @@ def _page_behind(wanted: Wanted, keys: Sequence[OrderKey], limit: int, position:
         if near is not None:
             return near
         few = wanted.fewest(FEW_OF_SEVERAL)
-    return _walk(_parts(few or wanted.listed, wanted.experiments, keys, is_small=few is not None), limit, position)
+    return _walk(_parts(wanted, few, keys), limit, position)
 
 
 def _near(wanted: Wanted, keys: Sequence[OrderKey], limit: int, position: Any) -> list[Any] | None:
     """Return a page from the next LOOK_AT runs of the list; None where they do not fill it."""
     if position and position[0]:
         return None
-    part = next(_parts(wanted.listed, wanted.experiments, keys, is_small=False)).beginning(LOOK_AT, position)
+    part = next(_parts(wanted, None, keys)).beginning(LOOK_AT, position)
     rows = _walk(iter([part]), limit, position) if part else []
     return rows if len(rows) == limit else None
 
@@ -170,8 +170,7 @@ def _page_at(wanted: Wanted, keys: Sequence[OrderKey], limit: int, offset: int) 
     """Return a page of any other order, by offset."""
     few = wanted.few()
     is_indexed = few is None and len(wanted.experiments.keys) == 1 and keys[0].entity != "attribute"
-    source, first = few or wanted.listed, keys[:1] if is_indexed else []
-    parts = _parts(source, wanted.experiments, first, is_small=few is not None)
+    parts = _parts(wanted, few, keys[:1] if is_indexed else [])
     return _across(parts, keys[1:] if is_indexed else keys, limit, offset)
 
 
@@ -199,15 +198,6 @@ class Scope:
             return one_of(f"{alias}.experiment_id", self.keys)
         return Clause(f"{alias}.experiment_id IN ({self.query.sql})", self.query.parameters)
 
-    def confirm(self, conditions: Sequence[Clause]) -> tuple[Clause, ...]:
-        """Return the conditions of runs that are found by their key, of which the experiment is only confirmed.
-
-        Where PostgreSQL has no statistics yet it would else take an index of the experiment's runs, for each row again.
-        """
-        sought = self.of("r")
-        confirmed = replace(sought, sql=sought.sql.replace("r.experiment_id", "r.experiment_id + 0", 1))
-        return tuple(confirmed if clause == sought else clause for clause in conditions)
-
 
 def _experiments(project_id: int, experiment_ids: Sequence[str] | None) -> Scope:
     """Return these experiments of the project; a foreign number finds nothing."""
@@ -227,13 +217,21 @@ class Wanted:
     """The runs that a search finds, and the ways to come to them."""
 
     experiments: Scope
-    conditions: tuple[Clause, ...]
+    stages: Clause
     filters: Sequence[Comparison]
 
     @property
     def listed(self) -> Source:
         """All runs of the experiments, looked at one by one."""
-        return Source("run r", self.conditions)
+        return Source("run r", (self.experiments.of("r"), self.stages, *map(_condition, self.filters)))
+
+    def ordered(self, table: str, conditions: Sequence[Clause]) -> Source:
+        """The same runs from the rows of a table that has their experiments as well, `o`, which meet the conditions.
+
+        The run's own experiment is no condition then: PostgreSQL would seek by it where it should by the run's key.
+        """
+        of_runs = (Clause("r.id = o.run_id"), self.stages, *map(_condition, self.filters))
+        return Source(f"{table} o CROSS JOIN run r", (self.experiments.of("o"), *conditions, *of_runs))
 
     def few(self) -> Source | None:
         """The runs from the candidates of one comparison, where those are few enough for any order."""
@@ -241,18 +239,19 @@ class Wanted:
 
     def fewest(self, most: int) -> Source | None:
         """The runs from the candidates of the comparison that leaves the fewest, if it leaves no more than `most`."""
-        few = _fewest(self.experiments, self.filters, most)
-        if few is None:
+        found = _fewest(self.experiments, self.filters, most)
+        if found is None:
             return None
+        few, comparison = found
+        others = (_condition(other) for other in self.filters if other is not comparison)
         # The order of the tables is SQLite's order of reading; PostgreSQL chooses its own.
-        of_runs = (Clause("r.id = d.run_id"), *self.experiments.confirm(self.conditions))
-        return Source(f"{few.tables} CROSS JOIN run r", (*few.conditions, *of_runs))
+        conditions = (*few.conditions, Clause("r.id = d.run_id"), self.stages, *others)
+        return Source(f"{few.tables} CROSS JOIN run r", conditions)
 
 
 def _wanted(project_id: int, query: Query, filters: Sequence[Comparison]) -> Wanted:
     experiments = _experiments(project_id, query.experiment_ids)
-    stages = one_of("r.lifecycle_stage", query.lifecycle_stages)
-    return Wanted(experiments, (experiments.of("r"), stages, *map(_condition, filters)), filters)
+    return Wanted(experiments, one_of("r.lifecycle_stage", query.lifecycle_stages), filters)
 
 
 def _condition(found: Comparison) -> Clause:
@@ -275,18 +274,18 @@ def _condition(found: Comparison) -> Clause:
     return by_key(_TABLES[found.entity], "run_id", "r.id", found)
 
 
-def _fewest(experiments: Scope, filters: Sequence[Comparison], most: int) -> Source | None:
-    """Return the candidates of the comparison that leaves the fewest, if it leaves no more than `most`."""
-    probed = [source for source in (_indexed(experiments, found) for found in filters) if source is not None]
+def _fewest(experiments: Scope, filters: Sequence[Comparison], most: int) -> tuple[Source, Comparison] | None:
+    """Return the candidates of the comparison that leaves the fewest, and it, if it leaves no more than `most`."""
+    probed = [(source, found) for found in filters if (source := _indexed(experiments, found)) is not None]
     best, least = None, most + 1
-    for source in probed[:MOST_PROBED]:
+    for source, found in probed[:MOST_PROBED]:
         where = join(source.conditions, " AND ")
         ((count,),) = execute(
             f"SELECT COUNT(*) FROM (SELECT 1 FROM {source.tables} WHERE {where.sql} LIMIT {least}) AS probed",
             where.parameters,
         ).fetchall()
         if count < least:
-            best, least = source, count
+            best, least = (source, found), count
     return best
 
 
@@ -304,21 +303,23 @@ def _indexed(experiments: Scope, found: Comparison) -> Source | None:
     return None
 
 
-def _parts(source: Source, experiments: Scope, keys: Sequence[OrderKey], *, is_small: bool) -> Iterator[Part]:
-    """Yield the parts of the list that has its order from the first key, or is newest first."""
+def _parts(wanted: Wanted, few: Source | None, keys: Sequence[OrderKey]) -> Iterator[Part]:
+    """Yield the parts of the list that has its order from the first key, or is newest first; of few runs if given."""
+    source, experiments = few or wanted.listed, wanted.experiments
     if not keys or keys[0] == _START_DESCENDING:
         yield Part(source, index=Source("run r", (experiments.of("r"),)))
         return
     key = keys[0]
-    table = _TABLES[key.entity]
-    conditions = (experiments.of("o"), Clause("o.key = ?", (key.key,)), Clause("r.id = o.run_id"))
-    tables = f"{source.tables} CROSS JOIN {table} o" if is_small else f"{table} o CROSS JOIN {source.tables}"
-    joined = Source(tables, (*conditions, *experiments.confirm(source.conditions)))
+    table, of_key = _TABLES[key.entity], Clause("o.key = ?", (key.key,))
+    if few is None:
+        joined = wanted.ordered(table, [of_key])
+    else:
+        joined = Source(f"{few.tables} CROSS JOIN {table} o", (Clause("o.run_id = r.id"), of_key, *few.conditions))
     if key.entity == "metric":
         numbers, not_numbers = (
             replace(joined, conditions=(Clause(f"o.last_is_nan = {is_nan}"), *joined.conditions)) for is_nan in (0, 1)
         )
-        index = Source(f"{table} o", (*conditions[:2], Clause("o.last_is_nan = 0")))
+        index = Source(f"{table} o", (experiments.of("o"), of_key, Clause("o.last_is_nan = 0")))
         yield Part(numbers, ("o.last_value",), key.ascending, index)
         yield Part(not_numbers)
     else:
