@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-import orjson
+import msgspec
 from servers import API, Server, Space
 
 AJAX = "/ajax-api/2.0/mlflow"
@@ -74,7 +74,7 @@ class Wire:
         status, data = self.send(method, path, body)
         if status != 200:
             raise RuntimeError(f"{self.server.name}: {method} {path} answered {status}: {data[:300]!r}")
-        return dict(json.loads(data))  # MLflow writes NaN and Infinity bare, which orjson refuses
+        return dict(json.loads(data))  # MLflow writes NaN and Infinity bare, which strict readers refuse
 
     def create_run(self, space: Space, **more: Any) -> str:
         """Create a run and return its id."""
@@ -98,7 +98,7 @@ class Wire:
 
 def post(space: Space, path: str, **body: Any) -> Request:
     """Return a request that posts."""
-    return "POST", f"{space.prefix}{API}/{path}", orjson.dumps(body)
+    return "POST", f"{space.prefix}{API}/{path}", msgspec.json.encode(body)
 
 
 def get(space: Space, path: str, base: str = API, **query: Any) -> Request:
