@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
 import threading
@@ -55,7 +56,8 @@ def test_a_frozen_process_loses_its_locks_and_what_it_was_at(
 
     def log() -> Answer:
         body = {"run_id": run_id, "params": [{"key": "lr", "value": "0.1"}]}
-        return server.post(f"{wire}/runs/log-batch", body, token=tenant.token)
+        basic = {"Authorization": f"Basic {base64.b64encode(f'any:{tenant.token}'.encode()).decode()}"}
+        return server.request("POST", f"{wire}/runs/log-batch", body=body, headers=basic)
 
     def rename() -> Answer:
         once = {"Idempotency-Key": "once"}
@@ -73,3 +75,26 @@ def test_a_frozen_process_loses_its_locks_and_what_it_was_at(
         run = server.get(f"{wire}/runs/get?run_id={run_id}", token=tenant.token).json()["run"]
         assert (run["info"]["run_name"], bool(run["data"].get("params"))) == ("before", send is rename)
         assert send().status == 200
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"])
+def test_a_point_that_a_frozen_process_was_at_is_written_once_or_refused(
+    server: RunningServer, tenant: Tenant, database_url: str
+) -> None:
+    server.environment["MODELYARD_SERVER_WORKERS"] = "1"
+    server.environment["MODELYARD_DATABASE_IDLE_TRANSACTION_TIMEOUT_SECONDS"] = "1"
+    server.start()
+    wire = f"{tenant.mlflow}/api/2.0/mlflow"
+    made = server.post(f"{wire}/runs/create", {"experiment_id": "0"}, token=tenant.token)
+    run_id, answers = made.json()["run"]["info"]["run_id"], list[Answer]()
+
+    def log() -> None:
+        points = [{"key": key, "value": 0.5, "timestamp": 1, "step": 0} for key in ("a", "b")]
+        body = {"run_id": run_id, "metrics": points}
+        answers.append(server.post(f"{wire}/runs/log-batch", body, token=tenant.token))
+
+    with frozen_in_a_transaction(server, database_url, log) as other:
+        other.execute("SET lock_timeout = '20s'")
+        assert other.execute("UPDATE run SET user_name = 'other'").rowcount == 1
+    kept = server.get(f"{wire}/runs/get?run_id={run_id}", token=tenant.token).json()["run"]["data"].get("metrics", [])
+    assert (answers[0].status, len(kept)) in {(200, 2), (503, 0)}
