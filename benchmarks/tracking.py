@@ -111,6 +111,8 @@ class Benchmark:
     def starts(self) -> None:
         """Start each server anew, and look at its memory when nothing is asked of it."""
         for server in self.servers:
+            server.freeze()
+        for server in self.servers:
             for _ in range(self.options.rounds):
                 server.stop()
                 self.report.add(server, Sample("start to first answer", "s", server.start()))
