@@ -194,7 +194,7 @@ def _read_behind(wanted: Sequence[tuple[_Due, int]]) -> list[Sequence[Point]]:
     found: dict[int, list[Point]] = {one.id: [] for one, _ in wanted}
     for row in rows:
         found[row[0]].append(row[1:])
-    return list(found.values())
+    return [sorted(points) for points in found.values()]  # the order of a join is PostgreSQL's own affair
 
 
 def _chunks(series_id: int, number: int, points: Sequence[Point]) -> Iterator[tuple[Any, ...]]:
