@@ -192,10 +192,11 @@ def check_searches(server: Server, number: int, size: int) -> list[str]:
     return wrong
 
 
-def history(server: Server, run_ids: dict[int, str], seconds: float) -> Iterator[Sample]:
-    """Read histories of so many points whole, and sampled as a chart asks for them."""
+def history(server: Server, number: int, seconds: float, known: dict[str, dict[int, str]]) -> Iterator[Sample]:
+    """Read histories of so many points whole, and sampled as a chart asks for them; `known` has each server's runs."""
+    del number  # the same in every round
     space = server.filled
-    for size, run_id in run_ids.items():
+    for size, run_id in known[server.name].items():
         yield whole(server, space, run_id, size, seconds)
         chart = {"run_ids": run_id, "metric_key": "m0", "max_results": SAMPLED}
         sampled = get(space, "metrics/get-history-bulk-interval", AJAX, **chart)

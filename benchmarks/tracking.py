@@ -174,11 +174,7 @@ class Benchmark:
         known: dict[str, dict[int, str]] = {}
         for server in self.servers:
             self.alone(server, lambda one: known.update({one.name: self.long_runs(one)}))
-        for number in range(self.options.rounds):
-            for server in self.servers[:: 1 if number % 2 == 0 else -1]:
-                runs = known[server.name]
-                ours = lambda one, n, seconds, runs=runs: history(one, runs, seconds)  # noqa: E731
-                self.alone(server, lambda one, n=number, ours=ours: self.take(ours, one, n, None))
+        self.turns(history, known)
 
     def long_runs(self, server: Server) -> dict[int, str]:
         """Return runs by the number of points of their metric m0."""

@@ -12,7 +12,6 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from modelyard.config.settings import Settings
 from modelyard.core import db, telemetry
 from modelyard.core.bootstrap import Services
-from modelyard.core.db import new_id
 from modelyard.core.errors import TooLarge, Unavailable
 from modelyard.web import (
     api,
@@ -32,8 +31,8 @@ from modelyard.web import (
     ui,
 )
 from modelyard.web.api_document import ModelyardApi
-from modelyard.web.context import release_connection, services
-from modelyard.web.mlflow.hot_path import REQUEST_ID, HotPath
+from modelyard.web.context import release_connection, request_id_of, services
+from modelyard.web.mlflow.hot_path import HotPath
 from modelyard.web.proxies import TrustedProxies
 
 log = structlog.get_logger("modelyard.access")
@@ -86,8 +85,7 @@ def give_services(app: Flask, platform: Services) -> Flask:
 
 def _begin() -> None:
     """Give the request an id: the caller's, if it is a plain one."""
-    given = request.headers.get("X-Request-ID", "")
-    g.request_id = given if REQUEST_ID.fullmatch(given) else new_id()
+    g.request_id = request_id_of(request.headers.get("X-Request-ID", ""))
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
     metrics.begin()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import cast
 
 import structlog
@@ -10,9 +11,17 @@ from flask import current_app, g
 from modelyard.core import telemetry
 from modelyard.core.access_cache import AccessView
 from modelyard.core.bootstrap import Services
+from modelyard.core.db import new_id
 from modelyard.core.identity.actor import Actor
 from modelyard.core.projects.access import find_project
 from modelyard.core.projects.models import Project
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def request_id_of(given: str) -> str:
+    """Return the caller's id for a request, if it is a plain one, or a new one."""
+    return given if REQUEST_ID.fullmatch(given) else new_id()
 
 
 def services() -> Services:

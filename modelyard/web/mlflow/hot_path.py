@@ -21,10 +21,11 @@ from flask import Flask
 
 from modelyard.core import db, telemetry
 from modelyard.core.bootstrap import Services
-from modelyard.core.db import new_id, now_ms
+from modelyard.core.db import now_ms
 from modelyard.core.identity.actor import Actor
 from modelyard.core.projects.models import Project
 from modelyard.web import limits, metrics, security_headers, slow_clients
+from modelyard.web.context import request_id_of
 from modelyard.web.mlflow import router
 from modelyard.web.mlflow.router import Context, Endpoint
 from modelyard.web.proxies import Application, Environ
@@ -33,7 +34,6 @@ ENDPOINTS = ("runs/log-metric", "runs/log-batch", "runs/log-parameter", "runs/se
 """What may come this way: asked twice, each does what it does asked once."""
 
 MOST_BYTES = 1024 * 1024
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _PATH = re.compile(r"/mlflow/([^/]+)/([^/]+)/api/2\.0/mlflow/(" + "|".join(ENDPOINTS) + ")")
 _BEARER = re.compile(r"Bearer ([\x21-\x7e]+)")
 _UNUSUAL = ("QUERY_STRING", "HTTP_TRANSFER_ENCODING", "HTTP_CONTENT_ENCODING", "HTTP_ORIGIN")
@@ -125,7 +125,6 @@ def recognize(environ: Environ, most_bytes: int) -> Hot | None:
     shown, length = _BEARER.fullmatch(environ.get("HTTP_AUTHORIZATION", "")), environ.get("CONTENT_LENGTH", "")
     if shown is None or not length.isdecimal() or not 0 < int(length) <= most_bytes:
         return None
-    given = environ.get("HTTP_X_REQUEST_ID", "")
-    request_id = given if REQUEST_ID.fullmatch(given) else new_id()
+    request_id = request_id_of(environ.get("HTTP_X_REQUEST_ID", ""))
     address = environ.get("REMOTE_ADDR", "")
     return Hot(found[1], found[2], found[3], shown[1], int(length), address, request_id)
