@@ -17,11 +17,12 @@ class PostgresqlPool(PooledPostgresqlDatabase):  # type: ignore[misc]
 
     def _is_closed(self, conn: Any) -> bool:
         """Say whether an idle connection is of no more use: nothing but its end comes to one that asks for nothing."""
-        if conn.closed or conn.pgconn.transaction_status != TransactionStatus.IDLE:
+        if conn.closed:
             return True
-        poll = select.poll()
-        poll.register(conn.pgconn.socket, select.POLLIN)
-        if not poll.poll(0):
-            return False
+        if conn.pgconn.transaction_status == TransactionStatus.IDLE:
+            poll = select.poll()
+            poll.register(conn.pgconn.socket, select.POLLIN)
+            if not poll.poll(0):
+                return False
         conn.close()
         return True
